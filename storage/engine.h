@@ -1,0 +1,192 @@
+// The one door to the store. Start reading here.
+//
+//   auto engine = Engine::Open({.data_dir = "/var/lib/waterflow"});
+//   auto run = (*engine)->CreateRun({.project = "lm"});
+//   (*engine)->OpenStream(...)            // values in: storage/ingest_backend.h
+//   (*engine)->Read(spec, [](SeriesPart part) { ... });      // and out: read.h
+//
+// An LSM of rows over one RocksDB: the log is its write-ahead log, heads its
+// memtable, a generation its sorted run. docs/design.md tells the whole story,
+// docs/format.md the bytes.
+//
+// Thread-safe. Writes of the catalog return when they are durable. Errors:
+// NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT (field, value and limit),
+// FAILED_PRECONDITION, RESOURCE_EXHAUSTED (no room on the disk; the write may
+// still take effect later), DATA_LOSS (a checksum; the message names the key),
+// UNAVAILABLE (closing).
+#ifndef WATERFLOW_STORAGE_ENGINE_H_
+#define WATERFLOW_STORAGE_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "storage/ingest_backend.h"
+#include "storage/model/ids.h"
+#include "storage/model/records.h"
+#include "storage/read.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace waterflow::storage {
+
+// When an ack may be sent.
+enum class SyncPolicy : uint8_t {
+  kAlways,    // after the group's fdatasync
+  kInterval,  // after the fdatasync that runs each sync_interval
+  kOff,       // after the write; a power cut may lose it, a dead process not
+};
+
+struct EngineOptions {
+  std::string data_dir;
+  SyncPolicy sync = SyncPolicy::kAlways;
+  absl::Duration sync_interval = absl::Milliseconds(10);
+  // Of this, heads get 1/8 (and seal at it), the log's memtable 1/2.
+  uint64_t memory_limit_bytes = uint64_t{512} << 20;
+  // A group commits when this old or this large.
+  absl::Duration gather = absl::Milliseconds(5);
+  uint64_t group_bytes = uint64_t{4} << 20;
+  // Rows are sealed at this age at the latest.
+  absl::Duration seal_age = absl::Minutes(5);
+  // For tests of faults; null: the machine's own. Not owned.
+  rocksdb::Env* env = nullptr;
+};
+
+struct CreateRunOptions {
+  std::string project = "default";
+  std::string name;
+  std::optional<Uuid> id;
+  std::string key;
+  Tags params;
+  Tags tags;
+  std::optional<int64_t> start_ns;
+};
+
+struct UpdateRunOptions {
+  std::optional<RunStatus> status;
+  std::optional<int64_t> end_ns;
+  std::optional<std::string> name;
+  Tags set_params;
+  Tags set_tags;
+  std::vector<std::string> remove_tags;
+};
+
+struct UpdateProjectOptions {
+  std::optional<std::string> new_name;
+  Tags set_tags;
+  std::vector<std::string> remove_tags;
+};
+
+struct RunPage {
+  std::vector<Run> runs;
+  std::string next_page_token;
+};
+
+// One point of the unary door.
+struct PointToWrite {
+  std::string metric;
+  double value = 0;
+  std::optional<int64_t> step;
+  std::optional<int64_t> time_ns;
+};
+
+struct WriteOptions {
+  Uuid run;
+  Worker worker;
+  std::vector<PointToWrite> points;
+  std::string request_id;
+  uint32_t attempt = 1;
+};
+
+struct WriteResult {
+  uint64_t points = 0;
+  Position position;
+};
+
+struct EngineStats {
+  uint32_t format_version = 0;
+  std::string storage_version;
+  uint64_t projects = 0;
+  uint64_t runs = 0;
+  uint64_t rows = 0;
+  uint64_t values = 0;
+  uint64_t open_streams = 0;
+  uint64_t unsealed_bytes = 0;
+  uint64_t unsealed_limit_bytes = 0;
+  uint64_t generations = 0;
+  uint64_t sst_bytes = 0;
+  uint64_t wal_bytes = 0;
+  uint64_t manifest_bytes = 0;
+  uint64_t commit_groups = 0;
+  uint64_t commit_bytes = 0;
+  uint64_t batches = 0;
+  uint64_t duplicate_rows = 0;
+  uint64_t rejected_batches = 0;
+  uint64_t seals = 0;
+  uint64_t seal_cpu_ns = 0;
+};
+
+class Engine : public IngestBackend {
+ public:
+  // Creates the store when the folder is empty or missing, else recovers it:
+  // drops generations that never committed and replays the log. FAILED_PRECONDITION
+  // when another process holds the folder, or when its format has a version
+  // that this build does not read (both versions are named).
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
+
+  // Commits what was appended, then closes. Ends open sessions with
+  // UNAVAILABLE. Also done by the destructor.
+  virtual absl::Status Close() = 0;
+
+  // ---- tracking ----
+  virtual absl::StatusOr<Project> CreateProject(std::string name,
+                                                Tags tags) = 0;
+  virtual absl::StatusOr<Project> GetProject(absl::string_view name) = 0;
+  virtual std::vector<Project> ListProjects() = 0;  // by name
+  virtual absl::StatusOr<Project> UpdateProject(
+      absl::string_view name, const UpdateProjectOptions& change) = 0;
+  // Returns how many runs went with it.
+  virtual absl::StatusOr<uint64_t> DeleteProject(absl::string_view name) = 0;
+
+  // The bool: whether it is new (false: the key named an existing run).
+  virtual absl::StatusOr<std::pair<Run, bool>> CreateRun(
+      CreateRunOptions options) = 0;
+  virtual absl::StatusOr<Run> GetRun(const Uuid& run) = 0;
+  // Newest first; an empty project lists all.
+  virtual absl::StatusOr<RunPage> ListRuns(absl::string_view project,
+                                           uint32_t page_size,
+                                           absl::string_view page_token) = 0;
+  virtual absl::StatusOr<Run> UpdateRun(const Uuid& run,
+                                        const UpdateRunOptions& change) = 0;
+  virtual absl::Status DeleteRun(const Uuid& run) = 0;
+
+  // ---- values ----
+  virtual absl::StatusOr<WriteResult> Write(WriteOptions options) = 0;
+  virtual absl::StatusOr<ReadSummary> Read(const ReadSpec& spec,
+                                           const PartSink& sink) = 0;
+  virtual absl::StatusOr<std::vector<Metric>> ListMetrics(const Uuid& run) = 0;
+  virtual absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(
+      const Uuid& run) = 0;
+  virtual absl::StatusOr<std::vector<LastValue>> LastValues(
+      const LastValuesSpec& spec) = 0;
+
+  // ---- keeping ----
+  virtual EngineStats Stats() = 0;
+  // Seals all that is durable and compacts; returns the rows sealed.
+  virtual absl::StatusOr<uint64_t> Flush() = 0;
+  // Returns the bytes of the copy.
+  virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;
+};
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_ENGINE_H_

@@ -1,0 +1,42 @@
+// Every bound on what comes from outside, as numbers. docs/limits.md explains
+// them; they are checked before anything is allocated.
+#ifndef WATERFLOW_STORAGE_MODEL_LIMITS_H_
+#define WATERFLOW_STORAGE_MODEL_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace waterflow::storage {
+
+inline constexpr size_t kMaxMessageBytes = 16u << 20;
+inline constexpr uint32_t kMaxBatchRows = 65536;
+inline constexpr uint32_t kMaxSchemaMetrics = 16384;
+inline constexpr uint32_t kMaxStreamSchemas = 65536;
+inline constexpr uint32_t kMaxRank = (1u << 24) - 1;
+inline constexpr uint32_t kMaxWritePoints = 65536;
+
+inline constexpr size_t kMaxMetricNameBytes = 512;
+inline constexpr size_t kMaxUnitBytes = 64;
+inline constexpr size_t kMaxDescriptionBytes = 1024;
+inline constexpr size_t kMaxMetricRoleBytes = 64;
+inline constexpr size_t kMaxWorkerRoleBytes = 128;
+inline constexpr size_t kMaxProjectNameBytes = 256;
+inline constexpr size_t kMaxRunNameBytes = 256;
+inline constexpr size_t kMaxRunKeyBytes = 256;
+inline constexpr size_t kMaxTagKeyBytes = 256;
+inline constexpr size_t kMaxTagValueBytes = 8192;
+inline constexpr size_t kMaxRunTags = 10000;
+inline constexpr size_t kMaxProjectTags = 1024;
+inline constexpr size_t kMaxRequestIdBytes = 64;
+
+inline constexpr uint32_t kMaxReadRuns = 1000;
+inline constexpr uint32_t kMaxReadMetrics = 1024;
+inline constexpr uint32_t kMaxReadPoints = 1000000;
+inline constexpr uint32_t kMaxPageSize = 10000;
+inline constexpr uint32_t kDefaultPageSize = 1000;
+// Points or buckets in one part of an answer.
+inline constexpr size_t kPartPoints = 65536;
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_MODEL_LIMITS_H_
