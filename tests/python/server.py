@@ -1,0 +1,60 @@
+"""A waterflowd of the test's own: an ephemeral port, a data directory of its
+own, and a way to pull the plug."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+import grpc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("WATERFLOW_BIN", ROOT / "build/release/bin"))
+
+
+class Server:
+    """Starts when made. Keeps its data over kill() and start()."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="waterflow-python-")
+        self.start()
+
+    def start(self):
+        port_file = pathlib.Path(self._folder.name, "port")
+        port_file.unlink(missing_ok=True)
+        self._log = open(pathlib.Path(self._folder.name, "log"), "ab")
+        self._process = subprocess.Popen(
+            [BIN / "waterflowd", "--listen", "127.0.0.1:0", "--port-file", port_file,
+             "--data-dir", pathlib.Path(self._folder.name, "data")],
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        while not (port_file.exists() and port_file.read_text().strip()):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"waterflowd ended with {self._process.returncode}: {self.log()}")
+            time.sleep(0.01)
+        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
+        self.channel = grpc.insecure_channel(self.address)
+        grpc.channel_ready_future(self.channel).result(timeout=30)
+
+    def log(self):
+        return pathlib.Path(self._folder.name, "log").read_text(errors="replace")
+
+    def kill(self):
+        """Ends the process as a power cut would: no goodbye, nothing flushed."""
+        self._end(signal.SIGKILL)
+
+    def stop(self):
+        """Ends the process as an operator would, and removes its data."""
+        code = self._end(signal.SIGTERM)
+        log = self.log()
+        self._folder.cleanup()
+        if code != 0:
+            raise RuntimeError(f"waterflowd ended with {code} on SIGTERM: {log}")
+
+    def _end(self, signal_number):
+        self.channel.close()
+        self._process.send_signal(signal_number)
+        code = self._process.wait(timeout=60)
+        self._log.close()
+        return code
