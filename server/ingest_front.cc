@@ -1,0 +1,94 @@
+#include "server/ingest_front.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "storage/model/limits.h"
+
+namespace waterflow::server {
+namespace {
+
+// A peer that vanished without a word (a pulled cable, a frozen VM) is noticed
+// within kKeepaliveTime + kKeepaliveTimeout of silence.
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
+// Clients may ping as often as this, also while they have no call.
+constexpr absl::Duration kClientPingInterval = absl::Seconds(10);
+
+void Configure(grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(storage::kMaxMessageBytes);
+  builder->AddChannelArgument(
+      GRPC_ARG_KEEPALIVE_TIME_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTime)));
+  builder->AddChannelArgument(
+      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(
+      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+      static_cast<int>(absl::ToInt64Milliseconds(kClientPingInterval)));
+  // Two servers on one port would share its connections at random.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // The ordinary methods. Their queue does not poll, as the loops' queues do
+  // (gRPC calls this a hybrid server): a second polling thread would take every
+  // other message of a stream and hand it over at the cost of two switches.
+  using Sync = grpc::ServerBuilder::SyncServerOption;
+  builder->SetSyncServerOption(Sync::NUM_CQS, 1);
+  builder->SetSyncServerOption(Sync::MIN_POLLERS, 1);
+  builder->SetSyncServerOption(Sync::MAX_POLLERS, 4);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IngestFront>> IngestFront::Start(
+    const IngestFrontOptions& options, storage::IngestBackend* backend) {
+  std::unique_ptr<IngestFront> front(new IngestFront());
+  StreamService* ingest = options.ingest;
+  if (ingest == nullptr) {
+    front->own_ingest_ = std::make_unique<StreamService>();
+    ingest = front->own_ingest_.get();
+  }
+
+  grpc::ServerBuilder builder;
+  Configure(&builder);
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),
+                           &front->port_);
+  builder.RegisterService(ingest);
+  for (grpc::Service* service : options.services) {
+    builder.RegisterService(service);
+  }
+  for (int i = 0; i < std::max(1, options.threads); ++i) {
+    front->loops_.push_back(std::make_unique<IngestLoop>(
+        builder.AddCompletionQueue(), ingest, backend));
+  }
+  front->server_ = builder.BuildAndStart();
+  if (front->server_ == nullptr || front->port_ == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen,
+                     ": is the address right and the port free?"));
+  }
+  for (auto& loop : front->loops_) loop->Start();
+  return front;
+}
+
+IngestFront::~IngestFront() { Shutdown(absl::ZeroDuration()); }
+
+void IngestFront::Shutdown(absl::Duration grace) {
+  if (server_ != nullptr) {
+    for (auto& loop : loops_) loop->Drain();
+    // The loops keep polling meanwhile: all calls end through them.
+    server_->Shutdown(std::chrono::system_clock::now() +
+                      absl::ToChronoMicroseconds(grace));
+    for (auto& loop : loops_) loop->Stop();
+    server_.reset();
+  }
+  loops_.clear();
+}
+
+}  // namespace waterflow::server

@@ -1,0 +1,119 @@
+#include "server/ingest_loop.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "server/admission.h"
+#include "server/ingest_session.h"
+
+namespace waterflow::server {
+
+IngestLoop::IngestLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue,
+                       StreamService* service, storage::IngestBackend* backend)
+    : service_(service),
+      backend_(backend),
+      queue_(std::move(queue)),
+      mail_tag_{
+          [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnMail(); },
+          this},
+      recheck_tag_{
+          [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnRecheck(); },
+          this},
+      mailbox_(std::make_shared<Mailbox>(queue_.get(), &mail_tag_)) {}
+
+IngestLoop::~IngestLoop() { Stop(); }
+
+void IngestLoop::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void IngestLoop::Drain() {
+  drain_asked_ = true;
+  mailbox_->Nudge();
+}
+
+void IngestLoop::Stop() {
+  if (!thread_.joinable()) return;
+  stop_asked_ = true;
+  mailbox_->Nudge();
+  thread_.join();
+}
+
+void IngestLoop::Run() {
+  AcceptNext();
+  void* tag;
+  bool ok;
+  while (queue_->Next(&tag, &ok)) {
+    const auto* to = static_cast<CqTag*>(tag);
+    to->run(to->owner, ok);
+  }
+}
+
+void IngestLoop::AcceptNext() {
+  if (stopping_) return;
+  auto session = std::make_unique<IngestSession>(this);
+  IngestSession* const raw = session.get();
+  sessions_.emplace(raw, std::move(session));
+  raw->Accept();
+}
+
+void IngestLoop::Retire(IngestSession* session) {
+  awaiting_room_.erase(session);
+  sessions_.erase(session);
+}
+
+void IngestLoop::OnMail() {
+  mailbox_->Collect(&letters_);
+  for (Letter& letter : letters_) {
+    // Null when the session went before its letter was read.
+    if (IngestSession* session = letter.to->session()) {
+      session->Hear(std::move(letter.news));
+    }
+  }
+  letters_.clear();
+  ResumeWaiting();
+  if (drain_asked_ && !draining_) DrainSessions();
+  if (stop_asked_ && !stopping_) {
+    stopping_ = true;
+    mailbox_->Close();
+    if (rechecking_) recheck_.Cancel();
+    queue_->Shutdown();
+  }
+}
+
+void IngestLoop::DrainSessions() {
+  draining_ = true;
+  std::vector<IngestSession*> all;
+  for (const auto& [session, owned] : sessions_) all.push_back(session);
+  for (IngestSession* session : all) {
+    session->Drain(absl::UnavailableError("server is stopping"));
+  }
+}
+
+void IngestLoop::AwaitRoom(IngestSession* session) {
+  awaiting_room_.insert(session);
+  if (rechecking_ || stopping_) return;
+  rechecking_ = true;
+  recheck_.Set(queue_.get(),
+               std::chrono::system_clock::now() +
+                   absl::ToChronoMicroseconds(kStoreRecheck),
+               &recheck_tag_);
+}
+
+void IngestLoop::OnRecheck() {
+  rechecking_ = false;
+  ResumeWaiting();
+}
+
+void IngestLoop::ResumeWaiting() {
+  if (awaiting_room_.empty() || stopping_) return;
+  // Those that find the store full again put themselves back.
+  const absl::flat_hash_set<IngestSession*> waiting =
+      std::exchange(awaiting_room_, {});
+  for (IngestSession* session : waiting) session->ResumeReading();
+}
+
+}  // namespace waterflow::server
