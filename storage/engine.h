@@ -2,7 +2,8 @@
 //
 //   auto engine = Engine::Open({.data_dir = "/var/lib/waterflow"});
 //   auto run = (*engine)->CreateRun({.project = "lm"});
-//   (*engine)->OpenStream(...)            // values in: storage/ingest_backend.h
+//   (*engine)->OpenStream(...)            // values in:
+//   storage/ingest_backend.h
 //   (*engine)->Read(spec, [](SeriesPart part) { ... });      // and out: read.h
 //
 // An LSM of rows over one RocksDB: the log is its write-ahead log, heads its
@@ -138,9 +139,10 @@ struct EngineStats {
 class Engine : public IngestBackend {
  public:
   // Creates the store when the folder is empty or missing, else recovers it:
-  // drops generations that never committed and replays the log. FAILED_PRECONDITION
-  // when another process holds the folder, or when its format has a version
-  // that this build does not read (both versions are named).
+  // drops generations that never committed and replays the log.
+  // FAILED_PRECONDITION when another process holds the folder, or when its
+  // format has a version that this build does not read (both versions are
+  // named).
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
 
   // Commits what was appended, then closes. Ends open sessions with

@@ -40,7 +40,7 @@ struct ReadSpec {
 
 // Raw points as columns of equal length.
 struct Points {
-  std::vector<int64_t> steps;     // 0 where has_step is false
+  std::vector<int64_t> steps;  // 0 where has_step is false
   std::vector<int64_t> times_ns;
   std::vector<double> values;
   std::vector<bool> has_step;      // empty: all have

@@ -83,13 +83,13 @@ absl::Status CheckName(absl::string_view field, absl::string_view value,
 absl::Status CheckTags(absl::string_view field, const Tags& tags,
                        size_t max_count) {
   if (tags.size() > max_count) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": ", tags.size(), " entries, at most ", max_count,
-                     " are allowed"));
+    return absl::InvalidArgumentError(absl::StrCat(field, ": ", tags.size(),
+                                                   " entries, at most ",
+                                                   max_count, " are allowed"));
   }
   for (const auto& [key, value] : tags) {
-    if (absl::Status s = CheckName(absl::StrCat("key of ", field), key, 1,
-                                   kMaxTagKeyBytes);
+    if (absl::Status s =
+            CheckName(absl::StrCat("key of ", field), key, 1, kMaxTagKeyBytes);
         !s.ok()) {
       return s;
     }
@@ -143,9 +143,8 @@ absl::Status CheckSchema(const std::vector<Metric>& metrics) {
     }
     const auto [it, is_new] = seen.emplace(m.name, i);
     if (!is_new) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, " ", Quoted(m.name), ": is metric ", it->second,
-                       " already"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          field, " ", Quoted(m.name), ": is metric ", it->second, " already"));
     }
   }
   return absl::OkStatus();

@@ -1,0 +1,99 @@
+// The one RocksDB below everything: its column families, its settings and why
+// they are so, and its errors as absl::Status.
+#ifndef WATERFLOW_STORAGE_DATABASE_DATABASE_H_
+#define WATERFLOW_STORAGE_DATABASE_DATABASE_H_
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "storage/engine.h"
+
+namespace waterflow::storage {
+
+enum class Family { kMeta, kCatalog, kLog, kAxis, kBlocks, kSummaries };
+
+// The families that hold generations.
+inline constexpr std::array kGenerationFamilies = {
+    Family::kAxis, Family::kBlocks, Family::kSummaries};
+
+struct DiskBytes {
+  uint64_t sst = 0;
+  uint64_t wal = 0;
+  uint64_t manifest = 0;
+};
+
+// Thread-safe, as RocksDB is.
+class Database {
+ public:
+  // FAILED_PRECONDITION when another process holds the folder, or when its
+  // format version is not ours.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(
+      const EngineOptions& options);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB* db() const { return db_.get(); }
+  rocksdb::ColumnFamilyHandle* family(Family family) const {
+    return families_[static_cast<size_t>(family)];
+  }
+  const std::string& path() const { return path_; }
+
+  // NOT_FOUND when there is no such key, DATA_LOSS with the key's name when it
+  // cannot be read.
+  absl::StatusOr<std::string> Get(Family family, absl::string_view key) const;
+  // Writes and syncs.
+  absl::Status Write(rocksdb::WriteBatch* batch, bool sync) const;
+  // Everything from `begin` up to (without) `end`.
+  std::unique_ptr<rocksdb::Iterator> Iterate(Family family) const;
+
+  // Options for writing a file that will be ingested into `family`.
+  rocksdb::Options FileOptions(Family family) const;
+  // Ingests one finished file per generation family, all or none.
+  absl::Status Ingest(const std::array<std::string, 3>& files) const;
+
+  // After an error (a full disk) RocksDB refuses writes until it is told to try
+  // again.
+  absl::Status Resume() const;
+
+  // Flushes memtables, drops what is deleted, and lets go of old logs.
+  absl::Status Settle() const;
+  // Gives the disk space of deleted keys in [begin, end) back.
+  absl::Status Reclaim(Family family, absl::string_view begin,
+                       absl::string_view end) const;
+  DiskBytes disk_bytes() const;
+  // "RocksDB 7.8.3".
+  static std::string VersionName();
+
+ private:
+  explicit Database(std::string path) : path_(std::move(path)) {}
+  absl::Status CheckFormat(bool is_new) const;
+
+  const std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
+};
+
+// `what` says what was tried. A full disk is RESOURCE_EXHAUSTED, a corruption
+// DATA_LOSS, a lost race with closing UNAVAILABLE.
+absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what);
+
+inline rocksdb::Slice ToSlice(absl::string_view view) {
+  return {view.data(), view.size()};
+}
+inline absl::string_view ToView(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_DATABASE_DATABASE_H_

@@ -1,0 +1,134 @@
+// The engine behind engine.h: one catalog, one log, one live state, and the
+// threads that serve them. Split over files by what is asked of it:
+// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc.
+#ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
+#define WATERFLOW_STORAGE_ENGINE_CORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "storage/catalog/catalog.h"
+#include "storage/database/database.h"
+#include "storage/engine.h"
+#include "storage/ingest/committer.h"
+#include "storage/ingest/live_state.h"
+#include "storage/ingest/sealer.h"
+#include "storage/ingest/session.h"
+#include "storage/model/mutex.h"
+#include "storage/query/run_view.h"
+
+namespace waterflow::storage {
+
+class EngineCore : public Engine, public SessionCatalog {
+ public:
+  EngineCore(EngineOptions options, std::unique_ptr<Database> database);
+  ~EngineCore() override;
+
+  absl::Status Recover();
+  absl::Status Close() override;
+
+  // Tracking.
+  absl::StatusOr<Project> CreateProject(std::string name, Tags tags) override;
+  absl::StatusOr<Project> GetProject(absl::string_view name) override;
+  std::vector<Project> ListProjects() override;
+  absl::StatusOr<Project> UpdateProject(
+      absl::string_view name, const UpdateProjectOptions& change) override;
+  absl::StatusOr<uint64_t> DeleteProject(absl::string_view name) override;
+  absl::StatusOr<std::pair<Run, bool>> CreateRun(
+      CreateRunOptions options) override;
+  absl::StatusOr<Run> GetRun(const Uuid& run) override;
+  absl::StatusOr<RunPage> ListRuns(absl::string_view project,
+                                   uint32_t page_size,
+                                   absl::string_view page_token) override;
+  absl::StatusOr<Run> UpdateRun(const Uuid& run,
+                                const UpdateRunOptions& change) override;
+  absl::Status DeleteRun(const Uuid& run) override;
+
+  // Values in.
+  void OpenStream(StreamOptions options,
+                  std::shared_ptr<StreamObserver> observer,
+                  OpenedCallback done) override;
+  size_t pending_bytes() const override { return committer_.pending_bytes(); }
+  size_t max_pending_bytes() const override;
+  absl::StatusOr<WriteResult> Write(WriteOptions options) override;
+
+  // Values out.
+  absl::StatusOr<ReadSummary> Read(const ReadSpec& spec,
+                                   const PartSink& sink) override;
+  absl::StatusOr<std::vector<Metric>> ListMetrics(const Uuid& run) override;
+  absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(const Uuid& run) override;
+  absl::StatusOr<std::vector<LastValue>> LastValues(
+      const LastValuesSpec& spec) override;
+
+  // Keeping.
+  EngineStats Stats() override;
+  absl::StatusOr<uint64_t> Flush() override;
+  absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
+
+ private:
+  struct StreamName {
+    RunId run;
+    Uuid stream;
+    friend bool operator==(const StreamName&, const StreamName&) = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const StreamName& s) {
+      return H::combine(std::move(h), s.run, s.stream);
+    }
+  };
+
+  // SessionCatalog.
+  absl::StatusOr<std::shared_ptr<Lane>> DeclareLane(
+      const LaneName& name, const std::vector<Metric>& metrics,
+      std::optional<uint64_t> held_row) override;
+  void NoteFirstStep(RunId run, uint32_t attempt, int64_t step) override;
+  void SessionClosed(const LaneName& stream,
+                     const std::shared_ptr<SessionState>& state) override;
+
+  // Registers the worker and the session, and has `done` called once that is
+  // durable; or fails and leaves `done` alone.
+  absl::Status OpenLogged(StreamOptions options,
+                          std::shared_ptr<SessionState> shared,
+                          const OpenedCallback& done);
+  // Puts changes into the log, in the order in which the catalog made them.
+  void Log(Changes changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Records that a run is gone and closes its streams.
+  void DeleteLocked(RunId run, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits until everything logged so far is durable.
+  absl::Status Barrier() { return committer_.CommitAndWait({}); }
+  Run ToRun(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // OK; or UNAVAILABLE once closing has begun.
+  absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // What a read of these metrics (empty: all) and workers needs of a run.
+  absl::StatusOr<RunView> ViewOf(
+      const Uuid& run, absl::Span<const std::string> metrics,
+      const std::optional<std::vector<Worker>>& workers);
+  Snapshot SnapshotFor(const RunView& view);
+
+  const EngineOptions options_;
+  const std::unique_ptr<Database> database_;
+  LiveState state_;
+  Sealer sealer_;
+  Committer committer_;
+  IngestCounters counters_;
+
+  // Lock order: mutex_, then the locks of committer_ and state_.
+  Mutex mutex_;
+  Catalog catalog_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<StreamName, std::shared_ptr<SessionState>> streams_
+      ABSL_GUARDED_BY(mutex_);
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool started_ = false;
+  int64_t opened_ns_ = 0;
+};
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_ENGINE_CORE_H_

@@ -1,0 +1,143 @@
+// The life of a store: open, close, and what an operator asks of it.
+#include <rocksdb/utilities/checkpoint.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/engine_core.h"
+#include "storage/format/keys.h"
+#include "storage/ingest/recovery.h"
+
+namespace waterflow::storage {
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(options);
+  if (!database.ok()) return database.status();
+  auto engine =
+      std::make_unique<EngineCore>(std::move(options), *std::move(database));
+  if (absl::Status s = engine->Recover(); !s.ok()) return s;
+  return engine;
+}
+
+EngineCore::EngineCore(EngineOptions options,
+                       std::unique_ptr<Database> database)
+    : options_(std::move(options)),
+      database_(std::move(database)),
+      state_(database_.get()),
+      sealer_(options_, database_.get(), &state_),
+      committer_(options_, database_.get(), &state_,
+                 [this] { return sealer_.WaitForRoom(); }) {}
+
+EngineCore::~EngineCore() { Close().IgnoreError(); }
+
+absl::Status EngineCore::Recover() {
+  MutexLock lock(&mutex_);
+  absl::StatusOr<Recovered> recovered =
+      storage::Recover(database_.get(), &catalog_, &state_);
+  if (!recovered.ok()) return recovered.status();
+  opened_ns_ = absl::GetCurrentTimeNanos();
+  committer_.Start(recovered->last);
+  sealer_.Start(recovered->next);
+  started_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::Close() {
+  {
+    MutexLock lock(&mutex_);
+    if (closing_ || !started_) return absl::OkStatus();
+    closing_ = true;
+    for (const auto& [name, session] : streams_) {
+      session->closed.store(true);
+      Pending end;
+      end.kind = Pending::Kind::kEnd;
+      end.session = session;
+      end.status = absl::UnavailableError("the store is closing");
+      committer_.Enqueue(std::move(end));
+    }
+    streams_.clear();
+  }
+  // The committer first, while the sealer still makes room for it.
+  committer_.Stop();
+  sealer_.Stop();
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::CheckOpen() const {
+  return closing_ ? absl::UnavailableError("the store is closing")
+                  : absl::OkStatus();
+}
+
+EngineStats EngineCore::Stats() {
+  EngineStats stats;
+  {
+    MutexLock lock(&mutex_);
+    stats.projects = catalog_.project_count();
+    stats.runs = catalog_.run_count();
+    stats.open_streams = static_cast<uint64_t>(
+        std::count_if(streams_.begin(), streams_.end(),
+                      [](const auto& s) { return !s.second->closed.load(); }));
+  }
+  stats.format_version = kFormatVersion;
+  stats.storage_version = Database::VersionName();
+  stats.rows = state_.total_rows();
+  stats.values = state_.total_values();
+  stats.unsealed_bytes = state_.unsealed_bytes();
+  stats.unsealed_limit_bytes = 2 * sealer_.seal_bytes();
+  stats.generations = state_.generations().size();
+  const DiskBytes disk = database_->disk_bytes();
+  stats.sst_bytes = disk.sst;
+  stats.wal_bytes = disk.wal;
+  stats.manifest_bytes = disk.manifest;
+  const Committer::Stats commits = committer_.stats();
+  stats.commit_groups = commits.groups;
+  stats.commit_bytes = commits.bytes;
+  stats.batches = commits.batches;
+  stats.duplicate_rows = counters_.duplicate_rows.load();
+  stats.rejected_batches = counters_.rejected_batches.load();
+  const Sealer::Stats seals = sealer_.stats();
+  stats.seals = seals.seals;
+  stats.seal_cpu_ns = seals.cpu_ns;
+  return stats;
+}
+
+absl::StatusOr<uint64_t> EngineCore::Flush() {
+  // What was appended before this call is in the heads after it.
+  if (absl::Status s = Barrier(); !s.ok()) return s;
+  absl::StatusOr<uint64_t> rows = sealer_.SealNow();
+  if (!rows.ok()) return rows.status();
+  if (absl::Status s = database_->Settle(); !s.ok()) return s;
+  return rows;
+}
+
+absl::StatusOr<uint64_t> EngineCore::Checkpoint(const std::string& path) {
+  if (!absl::StartsWith(path, "/")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("path \"", path, "\": an absolute path is expected"));
+  }
+  rocksdb::Env* const env = database_->db()->GetEnv();
+  if (env->FileExists(path).ok()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("path \"", path, "\" exists already"));
+  }
+  rocksdb::Checkpoint* raw = nullptr;
+  rocksdb::Status made = rocksdb::Checkpoint::Create(database_->db(), &raw);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  if (made.ok()) {
+    // The log is copied and never flushed: its memtable is to die in memory.
+    made = checkpoint->CreateCheckpoint(
+        path, /*log_size_for_flush=*/std::numeric_limits<uint64_t>::max());
+  }
+  if (!made.ok()) return ToStatus(made, absl::StrCat("checkpoint ", path));
+  std::vector<rocksdb::Env::FileAttributes> files;
+  uint64_t bytes = 0;
+  if (env->GetChildrenFileAttributes(path, &files).ok()) {
+    for (const auto& file : files) bytes += file.size_bytes;
+  }
+  return bytes;
+}
+
+}  // namespace waterflow::storage

@@ -1,0 +1,101 @@
+// The axis of one worker block in a generation: which rows of which workers
+// it holds, and their steps and times, once for all metrics of the schema.
+//
+// A strip is a span of rows of one worker and one attempt in which step and
+// time are all there or all missing; a chunk holds the values of one metric
+// over one strip. Strips are ordered by worker, then row.
+//
+//   axis   := strip_count varint, metrics_per_tile varint, strip*, columns,
+//             checksum
+//   strip  := worker varint, attempt varint, flags u8, first_row varint,
+//             rows varint,
+//             [min_step, max_step zigzag varints, step_bytes varint]  has_step
+//             min_time, max_time zigzag varints, time_bytes varint
+//   flags  := 1 has_step, 2 time_stamped, 4 steps ascend (or repeat),
+//             8 times ascend (or repeat), 16 steps are those of the strip
+//             before
+//   columns:= for each strip its steps (step_bytes), then its times
+//             (time_bytes), each an int64 column of storage/codec
+#ifndef WATERFLOW_STORAGE_FORMAT_AXIS_H_
+#define WATERFLOW_STORAGE_FORMAT_AXIS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "storage/model/ids.h"
+
+namespace waterflow::storage {
+
+// Most rows in a strip, and so in a chunk.
+inline constexpr uint32_t kMaxStripRows = 4096;
+// Most strips in a worker block.
+inline constexpr uint32_t kMaxBlockStrips = 4096;
+
+struct Strip {
+  WorkerId worker;
+  uint32_t attempt = 1;
+  bool has_step = false;
+  bool time_stamped = false;  // the server's clock, the client gave none
+  bool steps_ascend = true;
+  bool times_ascend = true;
+  uint64_t first_row = 0;  // row index of (run, schema, worker)
+  uint32_t rows = 0;
+  int64_t min_step = 0;
+  int64_t max_step = 0;
+  int64_t min_time_ns = 0;
+  int64_t max_time_ns = 0;
+};
+
+class AxisBuilder {
+ public:
+  explicit AxisBuilder(uint32_t metrics_per_tile)
+      : metrics_per_tile_(metrics_per_tile) {}
+  // Takes worker, attempt, has_step, time_stamped and first_row from `strip`;
+  // the rest follows from the columns. `steps` is empty unless has_step.
+  void Add(Strip strip, absl::Span<const int64_t> steps,
+           absl::Span<const int64_t> times_ns);
+  std::string Build() &&;
+
+ private:
+  const uint32_t metrics_per_tile_;
+  uint32_t count_ = 0;
+  std::string strips_;
+  std::string columns_;
+  std::vector<int64_t> last_steps_;
+};
+
+class AxisBlock {
+ public:
+  // Owns the bytes. DATA_LOSS when they are not an axis.
+  static absl::StatusOr<AxisBlock> Parse(std::string bytes);
+
+  const std::vector<Strip>& strips() const { return strips_; }
+  uint32_t metrics_per_tile() const { return metrics_per_tile_; }
+  // The steps or times of strip `index`; steps only where it has_step.
+  absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
+  absl::Status ReadTimes(size_t index, std::vector<int64_t>* times_ns) const;
+
+ private:
+  struct Extent {
+    size_t begin = 0;
+    size_t size = 0;
+  };
+
+  absl::Status ReadColumn(const Extent& extent, uint32_t rows,
+                          std::vector<int64_t>* out) const;
+
+  std::string bytes_;
+  uint32_t metrics_per_tile_ = 1;
+  std::vector<Strip> strips_;
+  std::vector<Extent> steps_;
+  std::vector<Extent> times_;
+};
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_FORMAT_AXIS_H_

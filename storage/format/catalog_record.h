@@ -1,0 +1,132 @@
+// The values of the catalog, each beside the key that it stands under. All are
+// flat: varints, zigzag varints for times and steps, strings with a length.
+//
+//   project    name, created_ns, updated_ns, tags
+//   run        uuid 16 bytes, project varint, name, key, status u8,
+//              start_given u8, start_ns, end_ns, created_ns, updated_ns,
+//              params, tags
+//   worker     role, rank, attempt, world_size, first_seen_ns, clock_offset_ns
+//   schema     metric ids: count, then varints in column order
+//   metric     name (the whole value)
+//   metadata   unit, description, goal u8, reduction u8, role, step_metric
+//   attempt    flags u8 (1 resume step given, 2 first step known),
+//              resume_step, first_step
+//   lane       SchemaId varint, next_row varint
+//   row count  rows varint, values varint
+//   lost       worker, SchemaId, first_row, end_row varints
+//   request    points varint, made_ns
+//   tombstone  deleted_ns
+//   tags       := count varint, (key, value)*
+#ifndef WATERFLOW_STORAGE_FORMAT_CATALOG_RECORD_H_
+#define WATERFLOW_STORAGE_FORMAT_CATALOG_RECORD_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "storage/model/ids.h"
+#include "storage/model/records.h"
+
+namespace waterflow::storage {
+
+struct ProjectValue {
+  std::string name;
+  int64_t created_ns = 0;
+  int64_t updated_ns = 0;
+  Tags tags;
+};
+
+struct RunValue {
+  Uuid id;
+  ProjectId project;
+  std::string name;
+  std::string key;
+  RunStatus status = RunStatus::kRunning;
+  bool start_given = false;  // by the creator; else workers' clocks decide
+  int64_t start_ns = 0;      // 0: not known yet
+  int64_t end_ns = 0;
+  int64_t created_ns = 0;
+  int64_t updated_ns = 0;
+  Tags params;
+  Tags tags;
+};
+
+struct WorkerValue {
+  Worker worker;
+  uint32_t attempt = 0;
+  uint32_t world_size = 0;
+  int64_t first_seen_ns = 0;
+  int64_t clock_offset_ns = 0;
+};
+
+struct SchemaValue {
+  std::vector<MetricId> metrics;
+};
+
+// Everything of a Metric but its name.
+struct MetadataValue {
+  Metric metric;
+};
+
+struct AttemptValue {
+  std::optional<int64_t> resume_step;
+  // Smallest first step that a worker logged in it.
+  std::optional<int64_t> first_step;
+};
+
+struct LaneValue {
+  SchemaId schema;
+  uint64_t next_row = 0;
+};
+
+struct RowCountValue {
+  uint64_t rows = 0;
+  uint64_t values = 0;
+};
+
+struct LostValue {
+  WorkerId worker;
+  SchemaId schema;
+  uint64_t first_row = 0;
+  uint64_t end_row = 0;
+};
+
+struct RequestValue {
+  uint64_t points = 0;
+  int64_t made_ns = 0;
+};
+
+struct TombstoneValue {
+  int64_t deleted_ns = 0;
+};
+
+std::string EncodeValue(const ProjectValue& value);
+std::string EncodeValue(const RunValue& value);
+std::string EncodeValue(const WorkerValue& value);
+std::string EncodeValue(const SchemaValue& value);
+std::string EncodeValue(const MetadataValue& value);
+std::string EncodeValue(const AttemptValue& value);
+std::string EncodeValue(const LaneValue& value);
+std::string EncodeValue(const RowCountValue& value);
+std::string EncodeValue(const LostValue& value);
+std::string EncodeValue(const RequestValue& value);
+std::string EncodeValue(const TombstoneValue& value);
+
+// False when the bytes are no such value.
+bool DecodeValue(absl::string_view bytes, ProjectValue* value);
+bool DecodeValue(absl::string_view bytes, RunValue* value);
+bool DecodeValue(absl::string_view bytes, WorkerValue* value);
+bool DecodeValue(absl::string_view bytes, SchemaValue* value);
+bool DecodeValue(absl::string_view bytes, MetadataValue* value);
+bool DecodeValue(absl::string_view bytes, AttemptValue* value);
+bool DecodeValue(absl::string_view bytes, LaneValue* value);
+bool DecodeValue(absl::string_view bytes, RowCountValue* value);
+bool DecodeValue(absl::string_view bytes, LostValue* value);
+bool DecodeValue(absl::string_view bytes, RequestValue* value);
+bool DecodeValue(absl::string_view bytes, TombstoneValue* value);
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_FORMAT_CATALOG_RECORD_H_

@@ -1,0 +1,414 @@
+#include "storage/ingest/live_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "storage/format/bytes.h"
+#include "storage/format/keys.h"
+
+namespace waterflow::storage {
+namespace {
+
+// What a batch in a head costs beside its bytes.
+constexpr size_t kBatchOverheadBytes = sizeof(HeadBatch) + 16;
+
+}  // namespace
+
+// ---- at open ----
+
+void LiveState::AddGeneration(Generation generation) {
+  MutexLock lock(&mutex_);
+  generations_.push_back(
+      std::make_shared<const Generation>(std::move(generation)));
+}
+
+void LiveState::RestoreCount(RunId run, SchemaId schema, WorkerId worker,
+                             const RowCountValue& value) {
+  MutexLock lock(&mutex_);
+  counts_[{run, schema, worker}] = std::make_unique<RowCount>(
+      RowCount{.rows = value.rows, .values = value.values});
+  RunActivity& activity = activity_[run];
+  activity.rows += value.rows;
+  activity.values += value.values;
+  total_rows_ += value.rows;
+  total_values_ += value.values;
+}
+
+void LiveState::SetPosition(Position position) {
+  MutexLock lock(&mutex_);
+  position_ = position;
+}
+
+// ---- lanes ----
+
+absl::StatusOr<std::vector<LanePosition>> LiveState::KnownLanes(
+    RunId run, WorkerId worker, const Uuid& stream) {
+  // Disk first: a lane that is sealed meanwhile is then seen in memory, or
+  // found on disk as it was before.
+  absl::btree_map<uint32_t, uint64_t> known;
+  const std::string prefix = LanePrefix(run, worker, stream);
+  auto it = database_->Iterate(Family::kCatalog);
+  for (it->Seek(ToSlice(prefix));
+       it->Valid() && it->key().starts_with(ToSlice(prefix)); it->Next()) {
+    LaneValue value;
+    ByteReader number(ToView(it->key()).substr(prefix.size()));
+    const uint32_t schema = number.BigEndian<uint32_t>();
+    if (!number.done() || !DecodeValue(ToView(it->value()), &value)) {
+      return absl::DataLossError("catalog: a lane cannot be read");
+    }
+    known[schema] = value.next_row;
+  }
+  if (!it->status().ok()) return ToStatus(it->status(), "read lanes");
+  MutexLock lock(&mutex_);
+  for (const auto& [name, lane] : lanes_) {
+    if (name.run == run && name.worker == worker && name.stream == stream) {
+      known[name.number] = lane->next_row;
+    }
+  }
+  std::vector<LanePosition> lanes;
+  for (const auto& [number, next_row] : known) {
+    lanes.push_back({number, next_row});
+  }
+  return lanes;
+}
+
+absl::StatusOr<std::shared_ptr<Lane>> LiveState::OpenLane(
+    const LaneName& name, std::shared_ptr<const SchemaState> schema,
+    bool* is_new) {
+  MutexLock lock(&mutex_);
+  absl::StatusOr<std::shared_ptr<Lane>> lane = FindLane(name, schema, is_new);
+  if (lane.ok()) ++(*lane)->sessions;
+  return lane;
+}
+
+void LiveState::CloseLane(const std::shared_ptr<Lane>& lane) {
+  MutexLock lock(&mutex_);
+  // While a seal runs, disk does not know yet how far the lane has come.
+  if (--lane->sessions == 0 && !lane->touched && sealing_ == nullptr) {
+    // A deleted run's lanes are gone already, and another may bear the name.
+    const auto it = lanes_.find(lane->name);
+    if (it != lanes_.end() && it->second == lane) lanes_.erase(it);
+  }
+}
+
+uint64_t LiveState::next_row(const Lane& lane) {
+  MutexLock lock(&mutex_);
+  return lane.next_row;
+}
+
+absl::StatusOr<std::shared_ptr<Lane>> LiveState::LaneForReplay(
+    const LaneName& name, std::shared_ptr<const SchemaState> schema) {
+  MutexLock lock(&mutex_);
+  bool is_new = false;
+  return FindLane(name, schema, &is_new);
+}
+
+absl::StatusOr<std::shared_ptr<Lane>> LiveState::FindLane(
+    const LaneName& name, const std::shared_ptr<const SchemaState>& schema,
+    bool* is_new) {
+  std::shared_ptr<Lane>& lane = lanes_[name];
+  *is_new = false;
+  if (lane == nullptr) {
+    LaneValue value{.schema = schema->id};
+    absl::StatusOr<std::string> stored = database_->Get(
+        Family::kCatalog,
+        LaneKey(name.run, name.worker, name.stream, name.number));
+    *is_new = absl::IsNotFound(stored.status());
+    if (!*is_new && (!stored.ok() || !DecodeValue(*stored, &value))) {
+      lanes_.erase(name);
+      return stored.ok() ? absl::DataLossError("catalog: a lane is malformed")
+                         : stored.status();
+    }
+    if (value.schema != schema->id) {
+      lanes_.erase(name);
+      return absl::FailedPreconditionError(absl::StrCat(
+          "schema ", name.number, ": stands for other metrics in this stream"));
+    }
+    lane = std::make_shared<Lane>();
+    lane->name = name;
+    lane->schema = schema;
+    lane->next_row = lane->assigned_row = value.next_row;
+  }
+  if (lane->schema->id != schema->id) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "schema ", name.number, ": stands for other metrics in this stream"));
+  }
+  return lane;
+}
+
+void LiveState::ForgetIdleLanes() {
+  for (auto it = lanes_.begin(); it != lanes_.end();) {
+    const Lane& lane = *it->second;
+    if (lane.sessions == 0 && !lane.touched) {
+      lanes_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void LiveState::Touch(const std::shared_ptr<Lane>& lane) {
+  if (lane->touched) return;
+  lane->touched = true;
+  touched_lanes_.push_back(lane);
+}
+
+Head& LiveState::HeadOf(Lane& lane) {
+  if (lane.head != nullptr && lane.epoch == epoch_) return *lane.head;
+  const RunId run = lane.name.run;
+  const WorkerId worker = lane.name.worker;
+  if (lane.count == nullptr) {
+    std::unique_ptr<RowCount>& count = counts_[{run, lane.schema->id, worker}];
+    if (count == nullptr) count = std::make_unique<RowCount>();
+    lane.count = count.get();
+    lane.activity = &activity_[run];
+  }
+  HeadTable& table = open_->tables[{run, lane.schema->id}];
+  table.schema = lane.schema;
+  std::unique_ptr<Head>& head = table.heads[worker];
+  if (head == nullptr) {
+    head = std::make_unique<Head>();
+    head->worker = worker;
+    head->first_row = lane.count->rows;
+    open_->bytes += sizeof(Head);
+  }
+  lane.head = head.get();
+  lane.epoch = epoch_;
+  return *head;
+}
+
+// ---- records ----
+
+LiveState::Applier::Applier(LiveState* state,
+                            Position position) ABSL_NO_THREAD_SAFETY_ANALYSIS
+    : state_(state) {
+  state_->mutex_.Lock();
+  state_->position_ = position;
+  state_->open_->last = position;
+}
+
+LiveState::Applier::~Applier() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  state_->mutex_.Unlock();
+}
+
+void LiveState::NoteRecord() {
+  if (open_->empty()) open_->oldest = absl::Now();
+}
+
+void LiveState::Applier::Batch(Lane& lane, HeadBatch batch, uint64_t next_row,
+                               uint64_t values) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  state_->NoteRecord();
+  Head& head = state_->HeadOf(lane);
+  const uint64_t rows = batch.rows - batch.skip;
+  state_->open_->bytes += batch.body.size + kBatchOverheadBytes;
+  state_->open_->rows += rows;
+  lane.activity->Seen(lane.name.worker, batch.received_ns);
+  head.batches.push_back(std::move(batch));
+  lane.next_row = next_row;
+  lane.count->rows += rows;
+  lane.count->values += values;
+  if (!lane.count->touched) {
+    lane.count->touched = true;
+    state_->touched_counts_.push_back(
+        {lane.name.run, lane.schema->id, lane.name.worker});
+  }
+  lane.activity->rows += rows;
+  lane.activity->values += values;
+  state_->total_rows_ += rows;
+  state_->total_values_ += values;
+  if (!lane.touched) {
+    const auto it = state_->lanes_.find(lane.name);
+    if (it != state_->lanes_.end()) state_->Touch(it->second);
+  }
+}
+
+void LiveState::Applier::Void(Lane& lane, uint64_t next_row)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  state_->NoteRecord();
+  lane.next_row = next_row;
+  const auto it = state_->lanes_.find(lane.name);
+  if (it != state_->lanes_.end()) state_->Touch(it->second);
+}
+
+void LiveState::Applier::Change(absl::string_view key,
+                                std::optional<std::string> value)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  state_->NoteRecord();
+  state_->open_->changes[std::string(key)] = std::move(value);
+}
+
+void LiveState::Applier::Delete(RunId run) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  state_->NoteRecord();
+  Unsealed& open = *state_->open_;
+  open.deleted.push_back(run);
+  // Heads are dropped here; those being sealed are dropped from the generation
+  // by the next seal.
+  for (auto it = open.tables.lower_bound({run, SchemaId{0}});
+       it != open.tables.end() && it->first.first == run;) {
+    for (const auto& [worker, head] : it->second.heads) {
+      for (const HeadBatch& batch : head->batches) {
+        open.bytes -= batch.body.size + kBatchOverheadBytes;
+        open.rows -= batch.rows - batch.skip;
+      }
+      open.bytes -= sizeof(Head);
+    }
+    it = open.tables.erase(it);
+  }
+  for (auto it = state_->lanes_.begin(); it != state_->lanes_.end();) {
+    if (it->first.run == run) {
+      it->second->touched = false;
+      it->second->head = nullptr;
+      it->second->count = nullptr;
+      it->second->activity = nullptr;
+      state_->lanes_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+  const auto counts_begin =
+      state_->counts_.lower_bound({run, SchemaId{0}, WorkerId{0}});
+  auto counts_end = counts_begin;
+  while (counts_end != state_->counts_.end() && counts_end->first.run == run) {
+    state_->total_rows_ -= counts_end->second->rows;
+    state_->total_values_ -= counts_end->second->values;
+    ++counts_end;
+  }
+  state_->counts_.erase(counts_begin, counts_end);
+  const auto of_run = [run](const auto& x) { return x.run == run; };
+  std::erase_if(state_->touched_counts_, of_run);
+  std::erase_if(state_->touched_lanes_,
+                [run](const auto& lane) { return lane->name.run == run; });
+  state_->activity_.erase(run);
+}
+
+// ---- sealing ----
+
+size_t LiveState::unsealed_bytes() {
+  MutexLock lock(&mutex_);
+  return open_->bytes + (sealing_ == nullptr ? 0 : sealing_->bytes);
+}
+
+size_t LiveState::open_bytes() {
+  MutexLock lock(&mutex_);
+  return open_->bytes;
+}
+
+absl::Time LiveState::open_since() {
+  MutexLock lock(&mutex_);
+  return open_->oldest;
+}
+
+bool LiveState::has_deleted() {
+  MutexLock lock(&mutex_);
+  return !open_->deleted.empty();
+}
+
+std::shared_ptr<const Unsealed> LiveState::BeginSeal() {
+  MutexLock lock(&mutex_);
+  if (open_->empty()) return nullptr;
+  // Lanes and counts as they stand at this position go with the generation.
+  for (const std::shared_ptr<Lane>& lane : touched_lanes_) {
+    const LaneName& n = lane->name;
+    open_->changes[LaneKey(n.run, n.worker, n.stream, n.number)] = EncodeValue(
+        LaneValue{.schema = lane->schema->id, .next_row = lane->next_row});
+    lane->touched = false;
+  }
+  for (const CountKey& key : touched_counts_) {
+    RowCount& count = *counts_.at(key);
+    open_->changes[RowCountKey(key.run, key.schema, key.worker)] =
+        EncodeValue(RowCountValue{.rows = count.rows, .values = count.values});
+    count.touched = false;
+  }
+  touched_lanes_.clear();
+  touched_counts_.clear();
+  sealing_ = std::move(open_);
+  open_ = std::make_shared<Unsealed>();
+  open_->last = position_;
+  ++epoch_;
+  return sealing_;
+}
+
+void LiveState::FinishSeal(std::shared_ptr<const Generation> generation) {
+  std::shared_ptr<const Unsealed> sealed;  // freed outside the lock
+  MutexLock lock(&mutex_);
+  if (generation != nullptr) generations_.push_back(std::move(generation));
+  sealed = std::move(sealing_);
+  sealing_ = nullptr;
+  ForgetIdleLanes();
+}
+
+// ---- reading ----
+
+Snapshot LiveState::TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
+                                 const absl::flat_hash_set<WorkerId>* workers) {
+  Snapshot snapshot;
+  MutexLock lock(&mutex_);
+  snapshot.position = position_;
+  for (const auto& generation : generations_) {
+    if (generation->runs.contains(run)) {
+      snapshot.generations.push_back(generation);
+    }
+  }
+  for (const std::shared_ptr<const Unsealed>& source :
+       {sealing_, std::shared_ptr<const Unsealed>(open_)}) {
+    if (source == nullptr) continue;
+    bool used = false;
+    for (const SchemaId schema : schemas) {
+      const auto table = source->tables.find({run, schema});
+      if (table == source->tables.end()) continue;
+      for (const auto& [worker, head] : table->second.heads) {
+        if (workers != nullptr && !workers->contains(worker)) continue;
+        snapshot.heads[schema].push_back(
+            {worker, {head->batches.begin(), head->batches.end()}});
+        used = true;
+      }
+    }
+    if (used) snapshot.pins.push_back(source);
+  }
+  return snapshot;
+}
+
+std::vector<std::shared_ptr<const Generation>> LiveState::generations() {
+  MutexLock lock(&mutex_);
+  return generations_;
+}
+
+RunActivity LiveState::activity(RunId run) {
+  MutexLock lock(&mutex_);
+  const auto it = activity_.find(run);
+  return it == activity_.end() ? RunActivity{} : it->second;
+}
+
+absl::flat_hash_map<WorkerId, uint64_t> LiveState::worker_rows(RunId run) {
+  absl::flat_hash_map<WorkerId, uint64_t> rows;
+  MutexLock lock(&mutex_);
+  for (auto it = counts_.lower_bound({run, SchemaId{0}, WorkerId{0}});
+       it != counts_.end() && it->first.run == run; ++it) {
+    rows[it->first.worker] += it->second->rows;
+  }
+  return rows;
+}
+
+void LiveState::Seen(RunId run, WorkerId worker, int64_t now_ns) {
+  MutexLock lock(&mutex_);
+  activity_[run].Seen(worker, now_ns);
+}
+
+Position LiveState::position() {
+  MutexLock lock(&mutex_);
+  return position_;
+}
+
+uint64_t LiveState::total_rows() {
+  MutexLock lock(&mutex_);
+  return total_rows_;
+}
+
+uint64_t LiveState::total_values() {
+  MutexLock lock(&mutex_);
+  return total_values_;
+}
+
+}  // namespace waterflow::storage

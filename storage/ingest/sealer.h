@@ -1,0 +1,82 @@
+// The sealer: a thread that turns heads into generations, when they reach their
+// share of memory, when they get old, when a run was deleted, or on demand. A
+// seal takes all heads up to one position of the log and makes them visible,
+// moves that position and trims the log in one synced write.
+#ifndef WATERFLOW_STORAGE_INGEST_SEALER_H_
+#define WATERFLOW_STORAGE_INGEST_SEALER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/database/database.h"
+#include "storage/ingest/live_state.h"
+#include "storage/model/mutex.h"
+
+namespace waterflow::storage {
+
+class Sealer {
+ public:
+  struct Stats {
+    uint64_t seals = 0;
+    uint64_t cpu_ns = 0;
+  };
+
+  Sealer(const EngineOptions& options, Database* database, LiveState* state);
+  ~Sealer();
+
+  void Start(GenerationId next);
+  void Stop();
+
+  // Bytes of heads at which they are sealed; ingest waits at twice as much.
+  size_t seal_bytes() const { return seal_bytes_; }
+  // Looks whether there is reason to seal.
+  void Wake();
+  // Blocks while heads are full. RESOURCE_EXHAUSTED when they stay so because
+  // the disk is, UNAVAILABLE when the sealer stops.
+  absl::Status WaitForRoom();
+  // Seals what is there now; returns its rows.
+  absl::StatusOr<uint64_t> SealNow();
+  Stats stats() const { return {seals_.load(), cpu_ns_.load()}; }
+
+ private:
+  void Run();
+  bool Due();
+  // Seals until a position is settled; what was taken stays taken over
+  // failures.
+  absl::Status Seal();
+  absl::Status CommitSeal(const Unsealed& unsealed,
+                          const Generation* generation);
+  // Frees the disk space of deleted runs and of the trimmed log.
+  void Reclaim(const Unsealed& unsealed);
+
+  const EngineOptions options_;
+  Database* const database_;
+  LiveState* const state_;
+  const size_t seal_bytes_;
+
+  Mutex mutex_;
+  CondVar wake_;     // for the thread
+  CondVar settled_;  // for those who wait for it
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // seals asked for by SealNow
+  uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t done_rows_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status last_ ABSL_GUARDED_BY(mutex_);  // of the last attempt
+
+  std::atomic<uint64_t> seals_{0};
+  std::atomic<uint64_t> cpu_ns_{0};
+
+  // The thread's own:
+  std::shared_ptr<const Unsealed> unsealed_;  // being sealed
+  GenerationId next_;
+  std::thread thread_;
+};
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_INGEST_SEALER_H_

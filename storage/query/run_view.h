@@ -1,0 +1,61 @@
+// What a reader needs to know of a run, copied out of the catalog so that no
+// lock is held while it reads.
+#ifndef WATERFLOW_STORAGE_QUERY_RUN_VIEW_H_
+#define WATERFLOW_STORAGE_QUERY_RUN_VIEW_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "storage/catalog/run_state.h"
+#include "storage/model/ids.h"
+#include "storage/model/records.h"
+#include "storage/read.h"
+
+namespace waterflow::storage {
+
+// A metric and the columns it has in the run's schemas.
+struct MetricView {
+  std::string name;
+  Reduction reduction = Reduction::kMean;
+  std::vector<MetricPlace> places;
+};
+
+struct RunView {
+  RunId id;
+  Uuid uuid;
+  int64_t start_ns = 0;
+  std::vector<Worker> workers;  // by WorkerId
+  // Absent: all of them.
+  std::optional<absl::flat_hash_set<WorkerId>> selected;
+  std::vector<std::shared_ptr<const SchemaState>> schemas;  // by SchemaId
+  std::vector<MetricView> metrics;
+  // From which step on an attempt hides the lower ones.
+  absl::btree_map<uint32_t, int64_t> hiding_steps;
+  std::vector<LostRange> lost;
+
+  bool Selects(WorkerId worker) const {
+    return !selected.has_value() || selected->contains(worker);
+  }
+  // Rows of `attempt` at or beyond this step are hidden.
+  int64_t HiddenFrom(uint32_t attempt) const {
+    int64_t step = INT64_MAX;
+    for (auto it = hiding_steps.upper_bound(attempt); it != hiding_steps.end();
+         ++it) {
+      step = std::min(step, it->second);
+    }
+    return step;
+  }
+  bool HidesNothing() const { return hiding_steps.size() <= 1; }
+  // The schemas in which any of `metrics` has a column.
+  std::vector<SchemaId> SchemasRead() const;
+};
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_QUERY_RUN_VIEW_H_
