@@ -1,0 +1,153 @@
+// waterflow-bench: measures a Waterflow server, and the sink that it is
+// measured against.
+#include <google/protobuf/stubs/common.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "absl/synchronization/mutex.h"
+#include "bench/report.h"
+#include "bench/sink.h"
+#include "bench/stop.h"
+#include "bench/suite.h"
+
+namespace waterflow::bench {
+namespace {
+
+constexpr char kDescription[] =
+    "Measures a Waterflow server: what a sample costs in CPU, bytes and time, "
+    "each next to a sink that only counts bytes behind the same gRPC front.";
+
+struct Flags {
+  SuiteOptions suite;
+  double seconds = 60;
+  bool quick = false;
+  bool no_sink = false;
+  bool sink_only = false;
+  std::string json;
+
+  std::string sink_listen = "127.0.0.1:0";
+  int sink_threads = 1;
+  std::string sink_port_file;
+};
+
+void AddBenchOptions(CLI::App* app, Flags* flags) {
+  SuiteOptions& suite = flags->suite;
+  app->add_option("--only", suite.parts, "Run these parts only")
+      ->delimiter(',')
+      ->check(CLI::IsMember(Parts()));
+  app->add_option("--seconds", flags->seconds,
+                  "Steady window of the main loads; others take a part of it")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app->add_flag("--quick", flags->quick,
+                "A pass of one to two minutes: windows of 8 s");
+  app->add_flag("--no-sink", flags->no_sink, "Measure the server only");
+  app->add_flag("--sink", flags->sink_only, "Measure the sink only");
+  app->add_option("--json", flags->json, "Also write the figures to this file")
+      ->type_name("FILE");
+  app->add_option("--workers", suite.w1.workers, "Streams of W1")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app->add_option("--metrics", suite.w1.metrics, "Metrics of each")
+      ->check(CLI::Range(1, 16384))
+      ->capture_default_str();
+  app->add_option("--steps", suite.w1.steps, "Rows of each before they repeat")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  app->add_option("--seed", suite.w1.seed, "Seed of the values")
+      ->capture_default_str();
+  app->add_option("--connections", suite.connections,
+                  "Connections that the streams share; 0: one for each stream")
+      ->capture_default_str();
+  app->add_option("--in-flight", suite.max_in_flight_bytes,
+                  "Bytes that a stream of a flood has on its way at most; 0: "
+                  "the server's credit")
+      ->capture_default_str();
+  app->add_option("--client-threads", suite.client_threads,
+                  "Threads that make the load")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app->add_option("--server-threads", suite.server_threads,
+                  "Polling threads of the server and of the sink")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app->add_option("--sync", suite.sync, "Sync policy of the server")
+      ->capture_default_str();
+  app->add_option("--server-flag", suite.server_flags,
+                  "One more flag for the server, such as "
+                  "--server-flag=--memory-limit=1G; may be repeated")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app->add_option("--server", suite.server_address,
+                  "Measure this server instead of one of our own; what it "
+                  "stores stays there")
+      ->type_name("HOST:PORT");
+  app->add_option("--server-pid", suite.server_pid,
+                  "Its process on this machine, for CPU and memory; absent: it "
+                  "is asked");
+  app->add_option("--waterflowd", suite.waterflowd, "The server's program")
+      ->capture_default_str();
+  app->add_option("--trace", suite.trace, "Folder of the recorded telemetry")
+      ->capture_default_str();
+  app->add_option("--scratch", suite.scratch,
+                  "Folder on the disk to measure; stores are removed again")
+      ->capture_default_str();
+}
+
+int Measure(Flags& flags) {
+  SuiteOptions& suite = flags.suite;
+  suite.seconds = absl::Seconds(flags.quick ? 8 : flags.seconds);
+  suite.sink = !flags.no_sink;
+  suite.server = !flags.sink_only;
+  Report report;
+  const absl::Status status = RunSuite(suite, &report);
+  PrintTable(report, std::cout);
+  if (!flags.json.empty()) std::ofstream(flags.json) << ToJson(report);
+  if (!status.ok()) {
+    std::cerr << "waterflow-bench: " << status.message() << "\n";
+    return 1;
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  // As the server does: Debian's Abseil looks for deadlocks at each lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  BlockStopSignals();
+  Flags flags;
+  std::error_code error;
+  flags.suite.self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path folder = flags.suite.self.parent_path();
+  flags.suite.waterflowd = folder / "waterflowd";
+  flags.suite.trace = "examples/trace";
+  flags.suite.scratch = std::filesystem::temp_directory_path(error);
+
+  CLI::App app(kDescription, "waterflow-bench");
+  AddBenchOptions(&app, &flags);
+  CLI::App* sink =
+      app.add_subcommand("sink", "Be the sink: count bytes and ack them");
+  sink->add_option("--listen", flags.sink_listen, "Address to serve on")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  sink->add_option("--threads", flags.sink_threads, "Polling threads")
+      ->capture_default_str();
+  sink->add_option("--port-file", flags.sink_port_file,
+                   "Writes the bound port to this file once it serves");
+  CLI11_PARSE(app, argc, argv);
+
+  if (!sink->parsed()) return Measure(flags);
+  const absl::Status status =
+      RunSink(flags.sink_listen, flags.sink_threads, flags.sink_port_file);
+  if (status.ok()) return 0;
+  std::cerr << "waterflow-bench: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace waterflow::bench
+
+int main(int argc, char** argv) { return waterflow::bench::Main(argc, argv); }

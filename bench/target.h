@@ -1,0 +1,64 @@
+// What a load is aimed at: a server or sink that we start in a process of its
+// own on an ephemeral port and an empty folder, or a server that already runs.
+#ifndef WATERFLOW_BENCH_TARGET_H_
+#define WATERFLOW_BENCH_TARGET_H_
+
+#include <grpcpp/channel.h>
+#include <sys/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/process.h"
+#include "waterflow/v1/admin.pb.h"
+
+namespace waterflow::bench {
+
+class Target {
+ public:
+  // Starts `command` with a fresh folder under `scratch`. In its words "{data}"
+  // stands for a place in it for the store, and "{port}" for the file in which
+  // the program leaves the port on loopback once it serves.
+  static absl::StatusOr<std::unique_ptr<Target>> Start(
+      std::vector<std::string> command, const std::filesystem::path& scratch);
+  // A server that somebody else started. pid 0: it is asked what it costs.
+  static std::unique_ptr<Target> Attach(std::string address, pid_t pid);
+  // Ends the process, if it is ours, and removes its folder.
+  ~Target();
+
+  const std::string& address() const { return address_; }
+  pid_t pid() const { return pid_; }
+  bool own() const { return child_ != nullptr; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+  absl::StatusOr<ProcessUsage> Usage();
+  absl::StatusOr<v1::StatsResponse> Stats();
+  // Everything into generations; takes as long as it takes.
+  absl::Status Flush();
+  // Returns its id.
+  absl::StatusOr<std::string> CreateRun(const std::string& name);
+  // Ends a process of ours in good order.
+  absl::Status Stop();
+
+ private:
+  Target() = default;
+  void Connect();
+
+  std::string address_;
+  pid_t pid_ = 0;
+  std::filesystem::path folder_;
+  std::unique_ptr<ChildProcess> child_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// Bytes on disk as docs/design.md counts them: live SST files, write-ahead log
+// and manifest.
+uint64_t DiskBytes(const v1::StatsResponse& stats);
+
+}  // namespace waterflow::bench
+
+#endif  // WATERFLOW_BENCH_TARGET_H_
