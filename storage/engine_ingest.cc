@@ -217,7 +217,7 @@ std::string ToBatch(absl::Span<const WrittenRow> rows) {
     }
     batch.Float64(m, values);
   }
-  return std::move(batch).Build();
+  return batch.Build();
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ class BatchBuilder {
                        absl::string_view values,
                        absl::string_view present = {});
   BatchBuilder& Float64(uint32_t metric, absl::Span<const double> values);
-  std::string Build() && { return std::move(bytes_); }
+  const std::string& Build() const { return bytes_; }
 
  private:
   std::string bytes_;
