@@ -151,6 +151,10 @@ void ToProto(const storage::Tags& tags,
   for (const auto& [key, value] : tags) (*out)[key] = value;
 }
 
+storage::RunStatus FromProto(v1::RunStatus status) {
+  return EnumFromProto<storage::RunStatus>(status);
+}
+
 void ToProto(const storage::Project& project, v1::Project* out) {
   out->set_id(project.id.value);
   out->set_name(project.name);

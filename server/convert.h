@@ -43,6 +43,8 @@ storage::Tags FromProto(
 void ToProto(const storage::Tags& tags,
              google::protobuf::Map<std::string, std::string>* out);
 
+storage::RunStatus FromProto(v1::RunStatus status);
+
 void ToProto(const storage::Project& project, v1::Project* out);
 void ToProto(const storage::Run& run, v1::Run* out);
 void ToProto(const storage::WorkerInfo& worker, v1::WorkerInfo* out);

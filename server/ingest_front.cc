@@ -83,8 +83,9 @@ void IngestFront::Shutdown(absl::Duration grace) {
   if (server_ != nullptr) {
     for (auto& loop : loops_) loop->Drain();
     // The loops keep polling meanwhile: all calls end through them.
-    server_->Shutdown(std::chrono::system_clock::now() +
-                      absl::ToChronoMicroseconds(grace));
+    server_->Shutdown(
+        std::chrono::system_clock::now() +
+        absl::ToChronoMicroseconds(std::min(grace, absl::Hours(24))));
     for (auto& loop : loops_) loop->Stop();
     server_.reset();
   }

@@ -30,7 +30,7 @@ struct IngestFrontOptions {
   // Holds Ingest.Write; null: that method is UNIMPLEMENTED. Not owned.
   StreamService* ingest = nullptr;
   // Served on the same port. Not owned.
-  std::vector<grpc::Service*> services;
+  std::vector<grpc::Service*> services = {};
 };
 
 class IngestFront {

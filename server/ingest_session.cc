@@ -209,6 +209,7 @@ bool IngestSession::NextReply() {
   } else {
     return false;
   }
+  outgoing_.Clear();
   bool own_buffer;
   grpc::GenericSerialize<grpc::ProtoBufferWriter, v1::StreamResponse>(
       *reply, &outgoing_, &own_buffer);

@@ -1,0 +1,81 @@
+#include "server/admin_service.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "server/convert.h"
+#include "server/version.h"
+
+namespace waterflow::server {
+namespace {
+
+// From /proc/self/statm; 0 where there is none.
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t ProcessCpuNs() {
+  timespec cpu{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+  return static_cast<uint64_t>(cpu.tv_sec) * 1'000'000'000 +
+         static_cast<uint64_t>(cpu.tv_nsec);
+}
+
+}  // namespace
+
+grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
+                                 v1::StatsResponse* response) {
+  const storage::EngineStats stats = engine_->Stats();
+  response->set_server_version(kServerVersion);
+  response->set_format_version(stats.format_version);
+  response->set_storage_version(stats.storage_version);
+  response->set_uptime_seconds(
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started_)
+          .count());
+  response->set_projects(stats.projects);
+  response->set_runs(stats.runs);
+  response->set_rows(stats.rows);
+  response->set_values(stats.values);
+  response->set_open_streams(stats.open_streams);
+  response->set_unsealed_bytes(stats.unsealed_bytes);
+  response->set_unsealed_limit_bytes(stats.unsealed_limit_bytes);
+  response->set_generations(stats.generations);
+  response->set_sst_bytes(stats.sst_bytes);
+  response->set_wal_bytes(stats.wal_bytes);
+  response->set_manifest_bytes(stats.manifest_bytes);
+  response->set_commit_groups(stats.commit_groups);
+  response->set_commit_bytes(stats.commit_bytes);
+  response->set_batches(stats.batches);
+  response->set_duplicate_rows(stats.duplicate_rows);
+  response->set_rejected_batches(stats.rejected_batches);
+  response->set_seals(stats.seals);
+  response->set_seal_cpu_ns(stats.seal_cpu_ns);
+  response->set_resident_bytes(ResidentBytes());
+  response->set_cpu_ns(ProcessCpuNs());
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Flush(grpc::ServerContext*, const v1::FlushRequest*,
+                                 v1::FlushResponse* response) {
+  const absl::StatusOr<uint64_t> rows = engine_->Flush();
+  if (!rows.ok()) return ToGrpc(rows.status());
+  response->set_rows_sealed(*rows);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Checkpoint(grpc::ServerContext*,
+                                      const v1::CheckpointRequest* request,
+                                      v1::CheckpointResponse* response) {
+  const absl::StatusOr<uint64_t> bytes = engine_->Checkpoint(request->path());
+  if (!bytes.ok()) return ToGrpc(bytes.status());
+  response->set_bytes(*bytes);
+  return grpc::Status::OK;
+}
+
+}  // namespace waterflow::server

@@ -1,0 +1,34 @@
+// waterflow.v1.Admin: stats, flush, checkpoint.
+#ifndef WATERFLOW_SERVER_ADMIN_SERVICE_H_
+#define WATERFLOW_SERVER_ADMIN_SERVICE_H_
+
+#include <chrono>
+
+#include "storage/engine.h"
+#include "waterflow/v1/admin.grpc.pb.h"
+
+namespace waterflow::server {
+
+class AdminService final : public v1::Admin::Service {
+ public:
+  explicit AdminService(storage::Engine* engine) : engine_(engine) {}
+
+  grpc::Status Stats(grpc::ServerContext* context,
+                     const v1::StatsRequest* request,
+                     v1::StatsResponse* response) override;
+  grpc::Status Flush(grpc::ServerContext* context,
+                     const v1::FlushRequest* request,
+                     v1::FlushResponse* response) override;
+  grpc::Status Checkpoint(grpc::ServerContext* context,
+                          const v1::CheckpointRequest* request,
+                          v1::CheckpointResponse* response) override;
+
+ private:
+  storage::Engine* const engine_;
+  const std::chrono::steady_clock::time_point started_ =
+      std::chrono::steady_clock::now();
+};
+
+}  // namespace waterflow::server
+
+#endif  // WATERFLOW_SERVER_ADMIN_SERVICE_H_

@@ -1,0 +1,172 @@
+#include "server/flags.h"
+
+#include <google/protobuf/stubs/common.h>
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/version.h"
+#include "storage/format/keys.h"
+
+namespace waterflow::server {
+namespace {
+
+constexpr char kDescription[] =
+    "The Waterflow server: training metrics in over gRPC, every value kept bit "
+    "for bit, ranges and curves out.";
+
+constexpr char kFooter[] =
+    "Each option can also be set by its variable or in the file of --config, "
+    "one a line:\n"
+    "  listen = \"0.0.0.0:7070\"\n"
+    "  sync = \"interval=10ms\"\n"
+    "SIGTERM or SIGINT: streams are drained, what is durable is acked, and the "
+    "program exits with 0; a second signal ends it at once.";
+
+absl::Duration ParseDuration(const std::string& text) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) ||
+      duration < absl::ZeroDuration()) {
+    throw CLI::ValidationError(absl::StrCat(
+        "\"", text, "\" is not a duration such as 10ms, 5s or 2m"));
+  }
+  return duration;
+}
+
+void ParseSync(absl::string_view text, storage::EngineOptions* options) {
+  if (text == "always") {
+    options->sync = storage::SyncPolicy::kAlways;
+  } else if (text == "off") {
+    options->sync = storage::SyncPolicy::kOff;
+  } else if (absl::ConsumePrefix(&text, "interval=")) {
+    options->sync = storage::SyncPolicy::kInterval;
+    options->sync_interval = ParseDuration(std::string(text));
+  } else {
+    throw CLI::ValidationError(absl::StrCat(
+        "\"", text, "\" is none of always, interval=DURATION, off"));
+  }
+}
+
+// Prints on one line each what could matter in a report of a fault.
+std::string VersionText() {
+  return absl::StrCat(
+      kServerVersion, "\nformat on disk ", storage::kFormatVersion, "\ngRPC ",
+      grpc::Version(), ", protobuf ",
+      google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION));
+}
+
+void AddDuration(CLI::App* app, const std::string& flag,
+                 const std::string& variable, absl::Duration* target,
+                 const std::string& description) {
+  app->add_option_function<std::string>(
+         flag,
+         [target](const std::string& text) { *target = ParseDuration(text); },
+         description)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(*target))
+      ->envname(variable);
+}
+
+void AddSize(CLI::App* app, const std::string& flag,
+             const std::string& variable, uint64_t* target,
+             const std::string& description) {
+  app->add_option(flag, *target, description)
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
+      ->type_name("BYTES[K|M|G]")
+      ->default_str(absl::StrCat(*target >> 20, "M"))
+      ->envname(variable);
+}
+
+void AddOptions(CLI::App* app, Options* options) {
+  storage::EngineOptions& engine = options->engine;
+  app->add_option("--data-dir", engine.data_dir,
+                  "Folder of the store, made when missing; one process at a "
+                  "time")
+      ->type_name("DIR")
+      ->capture_default_str()
+      ->envname("WATERFLOW_DATA_DIR");
+  app->add_option("--listen", options->listen,
+                  "Address to serve on; port 0 takes a free one. There is no "
+                  "authentication: open it to networks that you trust")
+      ->type_name("HOST:PORT")
+      ->capture_default_str()
+      ->envname("WATERFLOW_LISTEN");
+  app->add_option("--port-file", options->port_file,
+                  "Writes the bound port to this file once the server serves")
+      ->type_name("FILE")
+      ->envname("WATERFLOW_PORT_FILE");
+  app->add_option_function<std::string>(
+         "--sync",
+         [&engine](const std::string& text) { ParseSync(text, &engine); },
+         "When a batch is acked: always (after the sync of its group), "
+         "interval=DURATION (after the sync that runs this often), off (after "
+         "the write; a power cut may lose it)")
+      ->type_name("always|interval=DURATION|off")
+      ->default_str("always")
+      ->envname("WATERFLOW_SYNC");
+  AddDuration(app, "--gather", "WATERFLOW_GATHER", &engine.gather,
+              "A group of batches commits when it is this old ...");
+  AddSize(app, "--group-bytes", "WATERFLOW_GROUP_BYTES", &engine.group_bytes,
+          "... or this large");
+  AddSize(app, "--memory-limit", "WATERFLOW_MEMORY_LIMIT",
+          &engine.memory_limit_bytes,
+          "Memory of the store: 1/8 holds rows that are not sealed, 1/2 the "
+          "log, the rest caches");
+  AddDuration(app, "--seal-age", "WATERFLOW_SEAL_AGE", &engine.seal_age,
+              "Rows are sealed into a generation at this age at the latest");
+  app->add_option("--grpc-threads", options->grpc_threads,
+                  "Threads that receive streams")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str()
+      ->envname("WATERFLOW_GRPC_THREADS");
+  AddDuration(app, "--drain-grace", "WATERFLOW_DRAIN_GRACE",
+              &options->drain_grace,
+              "How long a stopping server waits for calls to end");
+  app->add_option("--log-level", options->log_level, "What goes to stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->type_name("LEVEL")
+      ->capture_default_str()
+      ->envname("WATERFLOW_LOG_LEVEL");
+}
+
+// CLI11 itself would let the file win over the variables: it asks for them
+// last. A value that is there before the command line is read makes it right,
+// as of several the last one counts.
+void ReadVariables(CLI::App* app) {
+  for (CLI::Option* option : app->get_options()) {
+    if (option->get_envname().empty() || option == app->get_config_ptr()) {
+      continue;
+    }
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    if (const char* value = std::getenv(option->get_envname().c_str())) {
+      option->add_result(value);
+    }
+  }
+}
+
+}  // namespace
+
+std::variant<Options, ExitCode> ParseFlags(int argc, const char* const* argv) {
+  Options options;
+  CLI::App app(kDescription, "waterflowd");
+  app.footer(kFooter);
+  app.set_version_flag("--version", VersionText, "Print versions and exit");
+  app.set_config("--config", "", "Reads options from this file")
+      ->type_name("FILE")
+      ->envname("WATERFLOW_CONFIG");
+  AddOptions(&app, &options);
+  ReadVariables(&app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return ExitCode{app.exit(error)};
+  }
+  return options;
+}
+
+}  // namespace waterflow::server

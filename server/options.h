@@ -1,0 +1,31 @@
+// Everything that can be set about a server. Flags, their variables and the
+// config file fill it (flags.h); tests fill it by hand.
+#ifndef WATERFLOW_SERVER_OPTIONS_H_
+#define WATERFLOW_SERVER_OPTIONS_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "storage/engine.h"
+
+namespace waterflow::server {
+
+struct Options {
+  // Where the store lives, when its rows are durable, how much memory it takes.
+  storage::EngineOptions engine = {.data_dir = "waterflow-data"};
+  // HOST:PORT; port 0 takes a free one. Loopback unless asked otherwise: there
+  // is no authentication.
+  std::string listen = "127.0.0.1:7070";
+  // Threads that poll streams.
+  int grpc_threads = 1;
+  // How long a stopping server waits for calls to end by themselves.
+  absl::Duration drain_grace = absl::Seconds(5);
+  // trace, debug, info, warn, error or off.
+  std::string log_level = "info";
+  // The bound port is written here once the server serves. Empty: nowhere.
+  std::string port_file;
+};
+
+}  // namespace waterflow::server
+
+#endif  // WATERFLOW_SERVER_OPTIONS_H_

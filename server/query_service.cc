@@ -1,0 +1,94 @@
+#include "server/query_service.h"
+
+#include <algorithm>
+
+#include "server/convert.h"
+
+namespace waterflow::server {
+namespace {
+
+// A message stays below gRPC's default limit of 4 MiB on the client's side: a
+// point takes at most 26 bytes, so a whole part of the engine (65,536 points)
+// fits; a bucket takes up to 150, and its part names the workers besides.
+constexpr size_t kMessagePoints = 65536;
+constexpr size_t kMessageBuckets = 8192;
+
+absl::Status WritePart(const storage::SeriesPart& part,
+                       grpc::ServerContext* context,
+                       grpc::ServerWriter<v1::ReadResponse>* out) {
+  const size_t size =
+      part.buckets.empty() ? part.points.size() : part.buckets.size();
+  const size_t step = part.buckets.empty() ? kMessagePoints : kMessageBuckets;
+  for (size_t from = 0; from == 0 || from < size; from += step) {
+    v1::ReadResponse response;
+    ToProto(part, from, std::min(size, from + step), response.mutable_part());
+    if (context->IsCancelled() || !out->Write(response)) {
+      return absl::CancelledError("the client left");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::Status QueryService::Read(grpc::ServerContext* context,
+                                const v1::ReadRequest* request,
+                                grpc::ServerWriter<v1::ReadResponse>* out) {
+  const absl::StatusOr<storage::ReadSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  const absl::StatusOr<storage::ReadSummary> summary =
+      engine_->Read(*spec, [&](const storage::SeriesPart& part) {
+        return WritePart(part, context, out);
+      });
+  if (!summary.ok()) return ToGrpc(summary.status());
+  v1::ReadResponse last;
+  ToProto(*summary, last.mutable_summary());
+  out->Write(last);
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::ListMetrics(grpc::ServerContext*,
+                                       const v1::ListMetricsRequest* request,
+                                       v1::ListMetricsResponse* response) {
+  const absl::StatusOr<storage::Uuid> run =
+      RunIdFromProto("run_id", request->run_id());
+  if (!run.ok()) return ToGrpc(run.status());
+  const absl::StatusOr<std::vector<storage::Metric>> metrics =
+      engine_->ListMetrics(*run);
+  if (!metrics.ok()) return ToGrpc(metrics.status());
+  for (const storage::Metric& metric : *metrics) {
+    ToProto(metric, response->add_metrics());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::ListWorkers(grpc::ServerContext*,
+                                       const v1::ListWorkersRequest* request,
+                                       v1::ListWorkersResponse* response) {
+  const absl::StatusOr<storage::Uuid> run =
+      RunIdFromProto("run_id", request->run_id());
+  if (!run.ok()) return ToGrpc(run.status());
+  const absl::StatusOr<std::vector<storage::WorkerInfo>> workers =
+      engine_->ListWorkers(*run);
+  if (!workers.ok()) return ToGrpc(workers.status());
+  for (const storage::WorkerInfo& worker : *workers) {
+    ToProto(worker, response->add_workers());
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::LastValues(grpc::ServerContext*,
+                                      const v1::LastValuesRequest* request,
+                                      v1::LastValuesResponse* response) {
+  const absl::StatusOr<storage::LastValuesSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  const absl::StatusOr<std::vector<storage::LastValue>> values =
+      engine_->LastValues(*spec);
+  if (!values.ok()) return ToGrpc(values.status());
+  for (const storage::LastValue& value : *values) {
+    ToProto(value, response->add_values());
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace waterflow::server

@@ -1,0 +1,35 @@
+// waterflow.v1.Query: values out.
+#ifndef WATERFLOW_SERVER_QUERY_SERVICE_H_
+#define WATERFLOW_SERVER_QUERY_SERVICE_H_
+
+#include "storage/engine.h"
+#include "waterflow/v1/query.grpc.pb.h"
+
+namespace waterflow::server {
+
+class QueryService final : public v1::Query::Service {
+ public:
+  explicit QueryService(storage::Engine* engine) : engine_(engine) {}
+
+  // Streams the parts as the engine finds them; a client that leaves stops the
+  // read at the next part.
+  grpc::Status Read(grpc::ServerContext* context,
+                    const v1::ReadRequest* request,
+                    grpc::ServerWriter<v1::ReadResponse>* out) override;
+  grpc::Status ListMetrics(grpc::ServerContext* context,
+                           const v1::ListMetricsRequest* request,
+                           v1::ListMetricsResponse* response) override;
+  grpc::Status ListWorkers(grpc::ServerContext* context,
+                           const v1::ListWorkersRequest* request,
+                           v1::ListWorkersResponse* response) override;
+  grpc::Status LastValues(grpc::ServerContext* context,
+                          const v1::LastValuesRequest* request,
+                          v1::LastValuesResponse* response) override;
+
+ private:
+  storage::Engine* const engine_;
+};
+
+}  // namespace waterflow::server
+
+#endif  // WATERFLOW_SERVER_QUERY_SERVICE_H_

@@ -1,0 +1,57 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace waterflow::server {
+
+Server::Server(const Options& options, std::unique_ptr<storage::Engine> engine)
+    : options_(options),
+      engine_(std::move(engine)),
+      ingest_(engine_.get()),
+      query_(engine_.get()),
+      tracking_(engine_.get()),
+      admin_(engine_.get()),
+      health_({v1::Ingest::service_full_name(), v1::Query::service_full_name(),
+               v1::Tracking::service_full_name(),
+               v1::Admin::service_full_name()}) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
+  absl::StatusOr<std::unique_ptr<storage::Engine>> engine =
+      storage::Engine::Open(options.engine);
+  if (!engine.ok()) return engine.status();
+  std::unique_ptr<Server> server(new Server(options, *std::move(engine)));
+
+  // A process-wide switch of gRPC's; harmless to set again.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  absl::StatusOr<std::unique_ptr<IngestFront>> front =
+      IngestFront::Start({.listen = options.listen,
+                          .threads = options.grpc_threads,
+                          .ingest = &server->ingest_,
+                          .services = {&server->query_, &server->tracking_,
+                                       &server->admin_, &server->health_}},
+                         server->engine_.get());
+  if (!front.ok()) return front.status();
+  server->front_ = *std::move(front);
+  return server;
+}
+
+Server::~Server() { Shutdown().IgnoreError(); }
+
+std::string Server::address() const {
+  const absl::string_view listen = options_.listen;
+  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port());
+}
+
+absl::Status Server::Shutdown() {
+  if (std::exchange(shut_down_, true)) return absl::OkStatus();
+  health_.StopServing();
+  if (front_ != nullptr) front_->Shutdown(options_.drain_grace);
+  return engine_->Close();
+}
+
+}  // namespace waterflow::server
