@@ -136,6 +136,9 @@ struct EngineStats {
   uint64_t seal_cpu_ns = 0;
 };
 
+// The library below the store, for example "RocksDB 7.8.3".
+std::string StorageVersion();
+
 class Engine : public IngestBackend {
  public:
   // Creates the store when the folder is empty or missing, else recovers it:

@@ -13,6 +13,8 @@
 
 namespace waterflow::storage {
 
+std::string StorageVersion() { return Database::VersionName(); }
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(options);
   if (!database.ok()) return database.status();
