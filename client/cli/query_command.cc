@@ -1,0 +1,186 @@
+// waterflow query: a range of values.
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/format.h"
+#include "client/cli/query_output.h"
+#include "client/cli/select.h"
+#include "client/cli/terminal.h"
+
+namespace waterflow::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> runs;
+  std::vector<std::string> metrics;
+  std::vector<std::string> workers;
+  std::string step_range;
+  std::string time_range;
+  std::optional<uint32_t> points;
+  std::string reduce;
+  std::string axis = "step";
+  std::string format = "table";
+};
+
+v1::Reduction ReductionOf(const std::string& text) {
+  if (text == "mean") return v1::REDUCTION_MEAN;
+  if (text == "sum") return v1::REDUCTION_SUM;
+  if (text == "min") return v1::REDUCTION_MIN;
+  if (text == "max") return v1::REDUCTION_MAX;
+  if (text == "default") return v1::REDUCTION_DEFAULT;
+  return v1::REDUCTION_UNSPECIFIED;
+}
+
+v1::Axis AxisOf(const std::string& text) {
+  if (text == "time") return v1::AXIS_TIME;
+  if (text == "relative") return v1::AXIS_RELATIVE_TIME;
+  return v1::AXIS_STEP;
+}
+
+// What fits where it is shown; files and pipes get every point.
+uint32_t DefaultPoints(const Options& options) {
+  if (options.format == "table") return 20;
+  if (options.format == "chart") {
+    return static_cast<uint32_t>(
+        std::max(SizeOfTerminal(STDOUT_FILENO).columns * 2, 40));
+  }
+  return 0;
+}
+
+// A range or worker that cannot be read is wrong usage, not an error.
+template <typename Parse>
+std::function<std::string(const std::string&)> ParsedBy(Parse parse) {
+  return [parse](const std::string& text) {
+    return std::string(parse(text).status().message());
+  };
+}
+
+absl::Status FillRanges(const Options& options, v1::ReadRequest* request) {
+  for (const std::string& text : options.workers) {
+    auto worker = ParseWorker(text);
+    if (!worker.ok()) return worker.status();
+    *request->add_workers() = *worker;
+  }
+  if (!options.step_range.empty()) {
+    auto range = ParseStepRange(options.step_range);
+    if (!range.ok()) return range.status();
+    *request->mutable_step_range() = *range;
+  }
+  if (!options.time_range.empty()) {
+    auto range = ParseTimeRange(options.time_range);
+    if (!range.ok()) return range.status();
+    *request->mutable_time_range() = *range;
+  }
+  return absl::OkStatus();
+}
+
+void WarnOfLostRows(const v1::ReadSummary& summary) {
+  for (const v1::LostRange& lost : summary.lost()) {
+    std::cerr << "waterflow: warning: worker " << WorkerText(lost.worker())
+              << " lost its rows " << lost.first_row() << " to "
+              << lost.end_row() - 1 << '\n';
+  }
+}
+
+absl::Status Query(Api& api, const Options& options) {
+  v1::ReadRequest request;
+  if (absl::Status status = FillRanges(options, &request); !status.ok()) {
+    return status;
+  }
+  auto runs = FindRuns(api, options.runs);
+  if (!runs.ok()) return runs.status();
+  Answer answer;
+  answer.axis = AxisOf(options.axis);
+  for (const v1::Run& run : *runs) {
+    request.add_run_ids(run.id());
+    answer.run_names[run.id()] = run.name();
+    answer.run_starts[run.id()] = run.start_ns();
+  }
+  for (const std::string& metric : options.metrics) request.add_metrics(metric);
+  request.set_axis(answer.axis);
+  request.set_max_points(options.points.value_or(DefaultPoints(options)));
+  request.set_reduction(ReductionOf(options.reduce));
+  auto summary = api.reader.Read(
+      request, [&answer](const v1::SeriesPart& part) { answer.Add(part); });
+  if (!summary.ok()) return summary.status();
+  answer.summary = *std::move(summary);
+  WarnOfLostRows(answer.summary);
+  if (options.format == "chart") return PrintChart(answer);
+  if (options.format == "csv") {
+    PrintCsv(answer, std::cout);
+  } else if (options.format == "json") {
+    PrintJson(answer, std::cout);
+  } else {
+    PrintTable(answer, std::cout);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddQueryCommand(CLI::App& app, Session* session) {
+  auto options = std::make_shared<Options>();
+  CLI::App* query =
+      app.add_subcommand("query", "A range of values, as points or buckets");
+  query->footer(
+      "Examples:\n"
+      "  waterflow query --run lm_base --metric train/loss --reduce mean "
+      "--format chart\n"
+      "  waterflow query --run lm_base --metric train/loss --worker 3 "
+      "--step-range 100:120 --points 0\n"
+      "  waterflow query --run lm_base --run lm_diverge --metric train/loss "
+      "--reduce default --axis relative\n"
+      "  waterflow query --run lm_base --metric perf/step_time_s --format csv "
+      "> "
+      "step_time.csv");
+  query
+      ->add_option("--run", options->runs,
+                   "Id, first digits of it, or name; may be repeated")
+      ->required();
+  query
+      ->add_option("--metric", options->metrics,
+                   "Name of a metric; may be repeated")
+      ->required();
+  query
+      ->add_option("--worker", options->workers,
+                   "Only this worker, [ROLE:]RANK; may be repeated")
+      ->check(ParsedBy(ParseWorker));
+  query
+      ->add_option("--step-range", options->step_range,
+                   "A:B, both included; either may be left out")
+      ->check(ParsedBy(ParseStepRange));
+  query
+      ->add_option("--time-range", options->time_range,
+                   "A:B in Unix seconds, or A..B with times such as "
+                   "2026-11-23T22:31:07Z")
+      ->check(ParsedBy(ParseTimeRange));
+  query->add_option("--points", options->points,
+                    "At most this many buckets a series; 0: every point "
+                    "[table 20, chart what fits, csv and json 0]");
+  query
+      ->add_option("--reduce", options->reduce,
+                   "Combine the workers; default: as the metric says "
+                   "[one series per worker]")
+      ->check(CLI::IsMember({"mean", "sum", "min", "max", "default"}));
+  query->add_option("--axis", options->axis, "What to order and bucket by")
+      ->check(CLI::IsMember({"step", "time", "relative"}))
+      ->capture_default_str();
+  query->add_option("--format", options->format, "How to print it")
+      ->check(CLI::IsMember({"table", "csv", "json", "chart"}))
+      ->capture_default_str();
+  query->callback([=] {
+    session->action = [=](Api& api) { return Query(api, *options); };
+  });
+}
+
+}  // namespace waterflow::cli

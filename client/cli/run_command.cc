@@ -1,0 +1,123 @@
+// waterflow run list | show | delete
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/format.h"
+#include "client/cli/select.h"
+#include "client/cli/table.h"
+
+namespace waterflow::cli {
+namespace {
+
+constexpr size_t kWidestTag = 72;
+
+absl::Status List(Api& api, const std::string& project) {
+  auto runs = AllRuns(api, project);
+  if (!runs.ok()) return runs.status();
+  Table table({"run", "project", "name", "status", ">workers", ">rows",
+               ">values", "started", ">took"});
+  for (const v1::Run& run : *runs) {
+    table.Add(
+        {ShortId(run.id()), run.project(), run.name(), StatusText(run.status()),
+         WithCommas(run.worker_count()), WithCommas(run.row_count()),
+         WithCommas(run.value_count()), LocalTime(run.start_ns()),
+         run.end_ns() > 0 ? ShortDuration(run.end_ns() - run.start_ns()) : ""});
+  }
+  table.Print(std::cout);
+  if (runs->empty()) std::cout << "no runs\n";
+  return absl::OkStatus();
+}
+
+template <typename Map>
+void PrintTags(const char* title, const Map& tags) {
+  if (tags.empty()) return;
+  std::cout << title << '\n';
+  Table table({"  key", "value"});
+  // protobuf's maps have no order.
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(tags.begin(), tags.end())) {
+    std::string text = value.substr(0, value.find('\n'));
+    if (text.size() > kWidestTag) text.resize(kWidestTag);
+    if (text.size() < value.size()) text += " ...";
+    table.Add({"  " + key, text});
+  }
+  table.Print(std::cout);
+}
+
+absl::Status Show(Api& api, const std::string& name) {
+  auto run = FindRun(api, name);
+  if (!run.ok()) return run.status();
+  Table table({"run", run->id()});
+  table.Add({"name", run->name()});
+  table.Add({"project", run->project()});
+  table.Add({"status", StatusText(run->status())});
+  table.Add({"started", LocalTime(run->start_ns())});
+  if (run->end_ns() > 0) {
+    table.Add(
+        {"ended",
+         absl::StrCat(LocalTime(run->end_ns()), " (after ",
+                      ShortDuration(run->end_ns() - run->start_ns()), ")")});
+  }
+  table.Add({"workers", WithCommas(run->worker_count())});
+  table.Add({"rows", WithCommas(run->row_count())});
+  table.Add({"values", WithCommas(run->value_count())});
+  table.Add({"attempt", WithCommas(run->attempt())});
+  if (!run->key().empty()) table.Add({"key", run->key()});
+  table.Print(std::cout);
+  PrintTags("params", run->params());
+  PrintTags("tags", run->tags());
+  return absl::OkStatus();
+}
+
+absl::Status Delete(Api& api, const std::vector<std::string>& names) {
+  auto runs = FindRuns(api, names);
+  if (!runs.ok()) return runs.status();
+  for (const v1::Run& run : *runs) {
+    v1::DeleteRunRequest request;
+    request.set_run_id(run.id());
+    auto done = Call(*api.tracking, &v1::Tracking::Stub::DeleteRun, request);
+    if (!done.ok()) return done.status();
+    std::cout << "deleted " << ShortId(run.id()) << " " << run.name() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddRunCommand(CLI::App& app, Session* session) {
+  CLI::App* run = app.add_subcommand("run", "List, show and delete runs");
+  run->require_subcommand(1);
+  run->footer(
+      "Examples:\n"
+      "  waterflow run list --project trace\n"
+      "  waterflow run show lm_base\n"
+      "  waterflow run delete 3f2a91c0");
+
+  CLI::App* list = run->add_subcommand("list", "All runs, newest first");
+  auto project = std::make_shared<std::string>();
+  list->add_option("--project", *project, "Only the runs of this project");
+  list->callback(
+      [=] { session->action = [=](Api& api) { return List(api, *project); }; });
+
+  CLI::App* show = run->add_subcommand("show", "Everything known about a run");
+  auto name = std::make_shared<std::string>();
+  show->add_option("RUN,--run", *name, "Id, first digits of it, or name")
+      ->required();
+  show->callback(
+      [=] { session->action = [=](Api& api) { return Show(api, *name); }; });
+
+  CLI::App* remove = run->add_subcommand(
+      "delete", "Delete runs with all their values, for good");
+  auto names = std::make_shared<std::vector<std::string>>();
+  remove->add_option("RUN,--run", *names, "Id, first digits of it, or name")
+      ->required();
+  remove->callback(
+      [=] { session->action = [=](Api& api) { return Delete(api, *names); }; });
+}
+
+}  // namespace waterflow::cli
