@@ -103,7 +103,8 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
-  auto database = std::unique_ptr<Database>(new Database(options.data_dir));
+  auto database = std::unique_ptr<Database>(
+      new Database(options.data_dir, LogMemtableBytes(options) + (16 << 20)));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   rocksdb::Env* env = db_options.env;
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
@@ -111,9 +112,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   }
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
-    families.emplace_back(
-        kFamilyNames[i],
-        MakeFamilyOptions(static_cast<Family>(i), options));
+    families.emplace_back(kFamilyNames[i],
+                          MakeFamilyOptions(static_cast<Family>(i), options));
   }
   // A newer format may have families of its own: open them too, so that the
   // version can be read and named.
@@ -212,6 +212,19 @@ absl::Status Database::Ingest(const std::array<std::string, 3>& files) const {
 }
 
 absl::Status Database::Resume() const {
+  // Trying while the disk is still full turns RocksDB's error into one that
+  // only a restart mends: it must be able to flush its memtables and to begin a
+  // new log.
+  uint64_t free_bytes = 0;
+  const bool known =
+      db_->GetFileSystem()
+          ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
+          .ok();
+  if (known && free_bytes < resume_bytes_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no room on the disk: ", free_bytes, " bytes are free at ",
+                     path_, ", ", resume_bytes_, " are needed to go on"));
+  }
   return ToStatus(db_->Resume(), "resume after an error");
 }
 

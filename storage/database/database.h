@@ -62,7 +62,7 @@ class Database {
   absl::Status Ingest(const std::array<std::string, 3>& files) const;
 
   // After an error (a full disk) RocksDB refuses writes until it is told to try
-  // again.
+  // again. RESOURCE_EXHAUSTED while there is too little room for that.
   absl::Status Resume() const;
 
   // Flushes memtables, drops what is deleted, and lets go of old logs.
@@ -75,10 +75,12 @@ class Database {
   static std::string VersionName();
 
  private:
-  explicit Database(std::string path) : path_(std::move(path)) {}
+  Database(std::string path, uint64_t resume_bytes)
+      : path_(std::move(path)), resume_bytes_(resume_bytes) {}
   absl::Status CheckFormat(bool is_new) const;
 
   const std::string path_;
+  const uint64_t resume_bytes_;  // free on the disk, to go on after an error
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };
