@@ -92,15 +92,22 @@ void AddExportCommand(CLI::App& app, Session* session) {
       ->add_option(
           "PATH", options->path,
           "Folder of the trace, or file of the csv (-: standard output)")
+      ->type_name("")
       ->required();
   command->add_option("--format", options->format, "What to write")
+      ->type_name("")
       ->check(CLI::IsMember({"trace", "csv"}))
       ->capture_default_str();
-  command->add_option("--run", options->runs,
-                      "Id, first digits of it, or name; may be repeated "
-                      "[all runs]");
-  command->add_option("--project", options->project,
-                      "Only the runs of this project");
+  command
+      ->add_option("--run", options->runs,
+                   "Id, first digits of it, or name; may be repeated "
+                   "[all runs]")
+      ->type_name("RUN")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--project", options->project,
+                   "Only the runs of this project")
+      ->type_name("NAME");
   command->callback([=] {
     session->action = [=](Api& api) { return Export(api, *options); };
   });

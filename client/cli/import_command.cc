@@ -89,23 +89,33 @@ void AddImportCommand(CLI::App& app, Session* session) {
       "  waterflow import --format trace examples/trace\n"
       "  waterflow import --format trace examples/trace --run lm_base --speed "
       "20");
-  import->add_option("PATH", options->path, "Folder of the trace")->required();
+  import->add_option("PATH", options->path, "Folder of the trace")
+      ->type_name("")
+      ->required();
   import->add_option("--format", options->format, "What the folder holds")
+      ->type_name("")
       ->check(CLI::IsMember({"trace"}))
       ->capture_default_str();
-  import->add_option("--run", options->runs,
-                     "Only this run of the folder; may be repeated");
-  import->add_option("--project", options->project,
-                     "Where the runs go [the folder's name]");
+  import
+      ->add_option("--run", options->runs,
+                   "Only this run of the folder; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  import
+      ->add_option("--project", options->project,
+                   "Where the runs go [the folder's name]")
+      ->type_name("NAME");
   import
       ->add_option("--speed", options->import.speed,
                    "How many times real time to replay; 0: as fast as it goes")
-      ->check(CLI::NonNegativeNumber)
+      ->type_name("N")
+      ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
       ->capture_default_str();
   import
       ->add_option("--streams", options->import.streams,
                    "Most streams that are open at once")
-      ->check(CLI::Range(1, 4096))
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str();
   import->callback([=] {
     session->action = [=](Api& api) { return Import(api, *options);

@@ -36,7 +36,9 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   std::string server = "127.0.0.1:7070";
-  app.add_option("--server", server, "The server, HOST:PORT")
+  app.set_version_flag("--version", "waterflow " WATERFLOW_VERSION);
+  app.add_option("--server", server, "The server")
+      ->type_name("HOST:PORT")
       ->envname("WATERFLOW_SERVER")
       ->capture_default_str();
   Session session;

@@ -64,6 +64,7 @@ void AddMetricCommand(CLI::App& app, Session* session) {
       "list", "The metrics of a run, their meaning and how much there is");
   auto run = std::make_shared<std::string>();
   list->add_option("RUN,--run", *run, "Id, first digits of it, or name")
+      ->type_name("")
       ->required();
   list->callback(
       [=] { session->action = [=](Api& api) { return List(api, *run); }; });

@@ -146,36 +146,49 @@ void AddQueryCommand(CLI::App& app, Session* session) {
   query
       ->add_option("--run", options->runs,
                    "Id, first digits of it, or name; may be repeated")
+      ->type_name("RUN")
+      ->allow_extra_args(false)
       ->required();
   query
       ->add_option("--metric", options->metrics,
                    "Name of a metric; may be repeated")
+      ->type_name("METRIC")
+      ->allow_extra_args(false)
       ->required();
   query
       ->add_option("--worker", options->workers,
-                   "Only this worker, [ROLE:]RANK; may be repeated")
+                   "Only this worker; may be repeated")
+      ->type_name("[ROLE:]RANK")
+      ->allow_extra_args(false)
       ->check(ParsedBy(ParseWorker));
   query
       ->add_option("--step-range", options->step_range,
-                   "A:B, both included; either may be left out")
+                   "Steps A to B, both included; either may be left out")
+      ->type_name("A:B")
       ->check(ParsedBy(ParseStepRange));
   query
-      ->add_option("--time-range", options->time_range,
-                   "A:B in Unix seconds, or A..B with times such as "
-                   "2026-11-23T22:31:07Z")
+      ->add_option(
+          "--time-range", options->time_range,
+          "In Unix seconds; A..B with times such as 2026-11-23T22:31:07Z")
+      ->type_name("A:B")
       ->check(ParsedBy(ParseTimeRange));
-  query->add_option("--points", options->points,
-                    "At most this many buckets a series; 0: every point "
-                    "[table 20, chart what fits, csv and json 0]");
+  query
+      ->add_option("--points", options->points,
+                   "At most this many buckets a series; 0: every point "
+                   "[table 20, chart what fits, csv and json 0]")
+      ->type_name("N");
   query
       ->add_option("--reduce", options->reduce,
                    "Combine the workers; default: as the metric says "
                    "[one series per worker]")
+      ->type_name("")
       ->check(CLI::IsMember({"mean", "sum", "min", "max", "default"}));
   query->add_option("--axis", options->axis, "What to order and bucket by")
+      ->type_name("")
       ->check(CLI::IsMember({"step", "time", "relative"}))
       ->capture_default_str();
   query->add_option("--format", options->format, "How to print it")
+      ->type_name("")
       ->check(CLI::IsMember({"table", "csv", "json", "chart"}))
       ->capture_default_str();
   query->callback([=] {

@@ -100,13 +100,15 @@ void AddRunCommand(CLI::App& app, Session* session) {
 
   CLI::App* list = run->add_subcommand("list", "All runs, newest first");
   auto project = std::make_shared<std::string>();
-  list->add_option("--project", *project, "Only the runs of this project");
+  list->add_option("--project", *project, "Only the runs of this project")
+      ->type_name("NAME");
   list->callback(
       [=] { session->action = [=](Api& api) { return List(api, *project); }; });
 
   CLI::App* show = run->add_subcommand("show", "Everything known about a run");
   auto name = std::make_shared<std::string>();
   show->add_option("RUN,--run", *name, "Id, first digits of it, or name")
+      ->type_name("")
       ->required();
   show->callback(
       [=] { session->action = [=](Api& api) { return Show(api, *name); }; });
@@ -115,6 +117,7 @@ void AddRunCommand(CLI::App& app, Session* session) {
       "delete", "Delete runs with all their values, for good");
   auto names = std::make_shared<std::vector<std::string>>();
   remove->add_option("RUN,--run", *names, "Id, first digits of it, or name")
+      ->type_name("")
       ->required();
   remove->callback(
       [=] { session->action = [=](Api& api) { return Delete(api, *names); }; });

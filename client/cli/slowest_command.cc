@@ -168,6 +168,7 @@ void AddSlowestCommand(CLI::App& app, Session* session) {
       "rows.\n\nExamples:\n  waterflow slowest --run lm_base");
   auto run = std::make_shared<std::string>();
   slowest->add_option("RUN,--run", *run, "Id, first digits of it, or name")
+      ->type_name("")
       ->required();
   slowest->callback(
       [=] { session->action = [=](Api& api) { return Slowest(api, *run); }; });

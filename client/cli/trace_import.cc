@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/cli/trace_metrics.h"
 #include "client/cpp/run_writer.h"
 
@@ -24,6 +26,10 @@ using client::SchemaHandle;
 
 // Rows handed to the writer between two looks at what was acked.
 constexpr size_t kRowsAtOnce = 1024;
+
+// Without progress for so long, a program at a prompt gives up where a training
+// job would wait on.
+constexpr absl::Duration kPatience = absl::Seconds(30);
 
 // The same for every import of the same worker of the same run.
 std::string StreamIdOf(const std::string& run_id, uint32_t rank) {
@@ -52,7 +58,7 @@ class StreamReplay {
     client::RunWriterOptions options;
     options.stream_id = StreamIdOf(run_id, stream_.rank);
     options.world_size = static_cast<uint32_t>(run_.streams.size());
-    options.when_full = client::WhenFull::kBlock;
+    options.append_patience = kPatience;
     options.buffer.capacity_bytes = 8 << 20;
     auto writer = RunWriter::Open(std::move(channel), run_id,
                                   {"", stream_.rank}, options);
@@ -141,7 +147,8 @@ class StreamReplay {
       Report();
       if (status.code() == absl::StatusCode::kDeadlineExceeded &&
           Unreachable()) {
-        return absl::UnavailableError("the server cannot be reached");
+        return absl::UnavailableError(absl::StrCat(
+            "no row was acked for ", absl::FormatDuration(kPatience)));
       }
     } while (status.code() == absl::StatusCode::kDeadlineExceeded);
     if (!status.ok()) return status;
@@ -154,15 +161,14 @@ class StreamReplay {
     return already_there;
   }
 
-  // No session and no progress for half a minute: a program at a prompt gives
-  // up where a training job would wait on.
+  // Nothing was acked for kPatience.
   bool Unreachable() {
-    const auto now = std::chrono::steady_clock::now();
-    if (reported_acked_ != seen_acked_ || seen_since_ == decltype(now)()) {
+    const absl::Time now = absl::Now();
+    if (reported_acked_ != seen_acked_ || seen_since_ == absl::InfinitePast()) {
       seen_acked_ = reported_acked_;
       seen_since_ = now;
     }
-    return now - seen_since_ > std::chrono::seconds(30);
+    return now - seen_since_ > kPatience;
   }
 
   void Report() {
@@ -186,7 +192,7 @@ class StreamReplay {
   uint64_t reported_acked_ = 0;
   uint64_t reported_values_ = 0;
   uint64_t seen_acked_ = 0;
-  std::chrono::steady_clock::time_point seen_since_;
+  absl::Time seen_since_ = absl::InfinitePast();
 };
 
 absl::StatusOr<std::vector<ImportedRun>> CreateRuns(

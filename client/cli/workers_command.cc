@@ -74,10 +74,14 @@ void AddWorkersCommand(CLI::App& app, Session* session) {
       "  waterflow workers --run lm_base --metric train/loss");
   workers
       ->add_option("RUN,--run", options->run, "Id, first digits of it, or name")
+      ->type_name("")
       ->required();
-  workers->add_option("--metric", options->metrics,
-                      "Minimum, mean, maximum and last value of this metric; "
-                      "may be given several times");
+  workers
+      ->add_option("--metric", options->metrics,
+                   "Minimum, mean, maximum and last value of this metric; "
+                   "may be repeated")
+      ->type_name("METRIC")
+      ->allow_extra_args(false);
   workers->callback([=] {
     session->action = [=](Api& api) -> absl::Status {
       auto run = FindRun(api, options->run);

@@ -90,10 +90,7 @@ absl::StatusOr<SchemaHandle> RunWriter::DeclareSchema(
 
 absl::Status RunWriter::Append(SchemaHandle schema, const Row& row) {
   try {
-    return buffer_->Append(schema.id, row,
-                           options_.when_full == WhenFull::kBlock
-                               ? absl::InfiniteDuration()
-                               : absl::ZeroDuration());
+    return buffer_->Append(schema.id, row, options_.append_patience);
   } catch (const std::exception& e) {
     return OutOfMemory(e);
   }

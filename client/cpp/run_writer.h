@@ -76,11 +76,11 @@ class RunWriter {
   absl::StatusOr<SchemaHandle> DeclareSchema(
       std::initializer_list<absl::string_view> names);
 
-  // Takes a row. RESOURCE_EXHAUSTED: the buffer is full and the row is not
-  // taken (with WhenFull::kBlock it waits instead). INVALID_ARGUMENT: the row
-  // does not fit the schema, or the server refused the schema. Any other status
-  // ended the writer: NOT_FOUND (no such run), ABORTED (another writer took
-  // over the stream), CANCELLED (closed).
+  // Takes a row. RESOURCE_EXHAUSTED: the buffer stayed full for
+  // RunWriterOptions.append_patience and the row is not taken.
+  // INVALID_ARGUMENT: the row does not fit the schema, or the server refused
+  // the schema. Any other status ended the writer: NOT_FOUND (no such run),
+  // ABORTED (another writer took over the stream), CANCELLED (closed).
   absl::Status Append(SchemaHandle schema, const Row& row);
   absl::Status Append(SchemaHandle schema, int64_t step, int64_t time_ns,
                       absl::Span<const double> values);

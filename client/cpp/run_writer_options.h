@@ -23,13 +23,6 @@ struct Rejection {
   absl::Status status;
 };
 
-// What Append does when the buffer is full because the server does not keep up
-// or is gone.
-enum class WhenFull {
-  kRefuse,  // RESOURCE_EXHAUSTED at once: training never waits
-  kBlock,   // waits for room: an importer's choice
-};
-
 struct RunWriterOptions {
   // 16 bytes that name the stream, kept over restarts by who wants rows that
   // were sent before to be known again. Empty: random.
@@ -40,7 +33,9 @@ struct RunWriterOptions {
   uint32_t world_size = 0;
 
   RowBufferOptions buffer;
-  WhenFull when_full = WhenFull::kRefuse;
+  // How long Append waits for room when the buffer is full because the server
+  // does not keep up or is gone. 0: it refuses at once, training never waits.
+  absl::Duration append_patience = absl::ZeroDuration();
 
   // Pause before a reconnect: doubles from the first to the second.
   absl::Duration backoff_first = absl::Milliseconds(100);

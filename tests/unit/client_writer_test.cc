@@ -194,7 +194,7 @@ TEST(RunWriter, AFullBufferMakesAnImporterWait) {
   FakeIngest server;
   RunWriterOptions options = Fast();
   options.buffer.capacity_bytes = 500;
-  options.when_full = WhenFull::kBlock;
+  options.append_patience = absl::InfiniteDuration();
   auto writer = Open(server, options);
   const auto schema = writer->DeclareSchema({"loss", "lr"});
   AppendRows(writer.get(), *schema, 0, 500);
