@@ -41,19 +41,22 @@ class Server:
         return pathlib.Path(self._folder.name, "log").read_text(errors="replace")
 
     def kill(self):
-        """Ends the process as a power cut would: no goodbye, nothing flushed."""
+        """Ends the process as the kernel would: no goodbye, nothing flushed. Calls that
+        are open hear of it from the broken connection."""
         self._end(signal.SIGKILL)
 
     def stop(self):
         """Ends the process as an operator would, and removes its data."""
-        code = self._end(signal.SIGTERM)
+        self.channel.close()
+        code = self._process.poll()
+        if code is None:
+            code = self._end(signal.SIGTERM)
         log = self.log()
         self._folder.cleanup()
         if code != 0:
-            raise RuntimeError(f"waterflowd ended with {code} on SIGTERM: {log}")
+            raise RuntimeError(f"waterflowd ended with {code}, not with 0 on SIGTERM: {log}")
 
     def _end(self, signal_number):
-        self.channel.close()
         self._process.send_signal(signal_number)
         code = self._process.wait(timeout=60)
         self._log.close()
