@@ -62,15 +62,20 @@ bool NarrowExactly(const double* values, size_t n, uint32_t* bits) {
 
 }  // namespace
 
-void WidenFloat32s(const uint32_t* bits, size_t n, double* out) {
+void WidenFloat32s(const void* floats, size_t n, double* out) {
+  const auto bits_of = [floats](size_t i) {
+    uint32_t bits;
+    std::memcpy(&bits, static_cast<const char*>(floats) + 4 * i, sizeof(bits));
+    return bits;
+  };
   uint32_t any_nan = 0;
   for (size_t i = 0; i < n; ++i) {
-    any_nan |= IsNan(bits[i]);
-    out[i] = static_cast<double>(std::bit_cast<float>(bits[i]));
+    any_nan |= IsNan(bits_of(i));
+    out[i] = static_cast<double>(std::bit_cast<float>(bits_of(i)));
   }
   for (size_t i = 0; any_nan != 0 && i < n; ++i) {
-    if (!IsNan(bits[i])) continue;
-    const uint64_t wide = WidenNan(bits[i]);
+    if (!IsNan(bits_of(i))) continue;
+    const uint64_t wide = WidenNan(bits_of(i));
     std::memcpy(out + i, &wide, sizeof(wide));
   }
 }

@@ -23,8 +23,8 @@
 namespace waterflow::storage {
 
 // Widening and narrowing go by bits where the value is NaN: the processor's
-// conversion makes signalling NaNs quiet.
-void WidenFloat32s(const uint32_t* bits, size_t n, double* out);
+// conversion makes signalling NaNs quiet. The floats need not be aligned.
+void WidenFloat32s(const void* floats, size_t n, double* out);
 // False when a value is no float32: not all of its bits would come back.
 bool NarrowToFloat32s(const double* values, size_t n, uint32_t* bits);
 

@@ -1,10 +1,10 @@
 #include "storage/format/batch.h"
 
 #include <bit>
-#include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "storage/codec/float32.h"
 #include "storage/format/bytes.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
@@ -70,19 +70,6 @@ bool ParseColumn(absl::string_view bytes, ColumnView* column, uint64_t* type) {
   }
   if (column->span == 0) column->span = 1;
   return reader.ok();
-}
-
-// The bits of a float32 widened to those of the float64 of the same value. The
-// processor's own conversion would make signalling NaNs quiet.
-uint64_t WidenBits(uint32_t bits) {
-  constexpr uint32_t kExponent = 0x7f800000u;
-  if ((bits & kExponent) == kExponent && (bits & 0x7fffffu) != 0) {
-    return (static_cast<uint64_t>(bits & 0x80000000u) << 32) |
-           0x7ff0000000000000u |
-           (static_cast<uint64_t>(bits & 0x7fffffu) << 29);
-  }
-  return std::bit_cast<uint64_t>(
-      static_cast<double>(std::bit_cast<float>(bits)));
 }
 
 bool HoldsExactly(int64_t value) {
@@ -276,21 +263,9 @@ void WidenValues(ValueType type, absl::string_view values, double* out) {
     case ValueType::kFloat64:
       std::memcpy(out, values.data(), values.size());
       return;
-    case ValueType::kFloat32: {
-      const size_t count = values.size() / 4;
-      bool any_nan = false;
-      for (size_t i = 0; i < count; ++i) {
-        const float value = LoadFixed<float>(values.data() + 4 * i);
-        any_nan |= std::isnan(value);
-        out[i] = static_cast<double>(value);
-      }
-      for (size_t i = 0; any_nan && i < count; ++i) {
-        const uint64_t bits =
-            WidenBits(LoadFixed<uint32_t>(values.data() + 4 * i));
-        std::memcpy(out + i, &bits, sizeof(bits));
-      }
+    case ValueType::kFloat32:
+      WidenFloat32s(values.data(), values.size() / 4, out);
       return;
-    }
     case ValueType::kInt64:
       for (size_t i = 0; i < values.size() / 8; ++i) {
         out[i] = static_cast<double>(LoadFixed<int64_t>(values.data() + 8 * i));

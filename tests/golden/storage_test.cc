@@ -1,0 +1,248 @@
+// Bytes on disk of keys, log records, axes, blocks, summaries and the catalog
+// (storage.txt). What is written must give these bytes, and these bytes must
+// read as what was written: stores of this version are out there.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "storage/format/axis.h"
+#include "storage/format/batch.h"
+#include "storage/format/block.h"
+#include "storage/format/catalog_record.h"
+#include "storage/format/keys.h"
+#include "storage/format/log_record.h"
+#include "storage/format/summary.h"
+#include "tests/golden/golden_file.h"
+
+namespace waterflow::storage {
+namespace {
+
+constexpr GenerationId kGeneration{7};
+constexpr RunId kRun{300};
+constexpr SchemaId kSchema{2};
+
+Uuid ExampleUuid() {
+  return *Uuid::FromHex("000102030405060708090a0b0c0d0e0f");
+}
+
+LaneName ExampleLane() {
+  return {.run = kRun, .worker = {5}, .stream = ExampleUuid(), .number = 9};
+}
+
+std::string ExampleBatch() {
+  return BatchBuilder(9, 128, 2)
+      .Steps(std::vector<int64_t>{10, 11})
+      .Times(std::vector<int64_t>{1000, 2000})
+      .Float64(0, std::vector<double>{0.5, -0.5})
+      .Build();
+}
+
+std::string Record(const LogRecord& record) {
+  std::string out;
+  AppendRecord(record, &out);
+  return out;
+}
+
+std::string ExampleAxis() {
+  AxisBuilder axis(4);
+  Strip strip;
+  strip.attempt = 1;
+  for (const uint32_t worker : {0u, 1u}) {
+    strip.worker.value = worker;
+    strip.has_step = true;
+    axis.Add(strip, std::vector<int64_t>{10, 11, 12},
+             std::vector<int64_t>{1000, 2000, 3000});
+  }
+  strip.has_step = false;
+  strip.time_stamped = true;
+  strip.attempt = 2;
+  strip.first_row = 3;
+  axis.Add(strip, {}, std::vector<int64_t>{-5});
+  return std::move(axis).Build();
+}
+
+std::string ExampleBlock() {
+  std::vector<MetricChunks> tile(2);
+  const ChunkValues dense{.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}};
+  const ChunkValues sparse{.rows = 3, .present = "\x05", .values = {1.5, 1.5}};
+  const ChunkValues none{.rows = 3, .present = {}, .values = {}};
+  for (const ChunkValues& chunk : {dense, dense, none}) tile[0].Add(chunk);
+  for (const ChunkValues& chunk : {sparse, dense, sparse}) tile[1].Add(chunk);
+  return BuildBlock(tile);
+}
+
+StripSummary ExampleSummary() {
+  return Summarize(
+      {.rows = 6,
+       .present = "\x3e",
+       .values = {1.5, std::numeric_limits<double>::quiet_NaN(), -2.25,
+                  std::numeric_limits<double>::infinity(), 4}});
+}
+
+std::string ExampleSummaries() {
+  SummaryBuilder summaries;
+  summaries.Add(ExampleSummary());
+  summaries.Add({});
+  return std::move(summaries).Build();
+}
+
+std::string ExampleRun() {
+  return EncodeValue(RunValue{.id = ExampleUuid(),
+                              .project = {3},
+                              .name = "lm",
+                              .key = "job-1",
+                              .status = RunStatus::kFinished,
+                              .start_given = true,
+                              .start_ns = 1000,
+                              .end_ns = 2000,
+                              .created_ns = 900,
+                              .updated_ns = 2001,
+                              .params = {{"lr", "0.1"}},
+                              .tags = {{"a", "b"}, {"c", ""}}});
+}
+
+const std::map<std::string, std::function<std::string()>>& Examples() {
+  static const auto* const examples =
+      new std::map<std::string, std::function<std::string()>>{
+          {"key log", [] { return LogKey({258}); }},
+          {"key axis", [] { return AxisKey(kGeneration, kRun, kSchema, 1); }},
+          {"key block",
+           [] { return BlockKey(kGeneration, kRun, kSchema, 64, 1); }},
+          {"key summary",
+           [] { return SummaryKey(kGeneration, kRun, kSchema, 65); }},
+          {"key generation", [] { return MetaGenerationKey(kGeneration); }},
+          {"key lane", [] { return LaneKey(kRun, {5}, ExampleUuid(), 9); }},
+          {"key row count", [] { return RowCountKey(kRun, kSchema, {5}); }},
+          {"record batch",
+           [] {
+             return Record(BatchRecord{.lane = ExampleLane(),
+                                       .schema = kSchema,
+                                       .attempt = 1,
+                                       .first_row = 128,
+                                       .rows = 2,
+                                       .skip = 1,
+                                       .received_ns = 1234567890,
+                                       .body = ExampleBatch()});
+           }},
+          {"record void",
+           [] {
+             return Record(VoidRecord{.lane = ExampleLane(),
+                                      .schema = kSchema,
+                                      .first_row = 130,
+                                      .rows = 1000});
+           }},
+          {"record catalog",
+           [] {
+             return Record(CatalogRecord{"key", "value"});
+           }},
+          {"record erase", [] { return Record(EraseRecord{"key"}); }},
+          {"record delete", [] { return Record(DeleteRecord{kRun}); }},
+          {"axis", ExampleAxis},
+          {"block", ExampleBlock},
+          {"summaries", ExampleSummaries},
+          {"catalog run", ExampleRun},
+          {"catalog lane",
+           [] {
+             return EncodeValue(LaneValue{.schema = kSchema, .next_row = 130});
+           }},
+          {"catalog attempt",
+           [] {
+             return EncodeValue(
+                 AttemptValue{.resume_step = -1, .first_step = std::nullopt});
+           }},
+      };
+  return *examples;
+}
+
+TEST(GoldenStorage, WritesTheSameBytesForEver) {
+  std::map<std::string, std::string> golden;
+  for (const GoldenRecord& record : ReadGoldenFile("storage.txt")) {
+    golden[Field(record, "name")] = FromHex(Field(record, "bytes"));
+  }
+  for (const auto& [name, make] : Examples()) {
+    EXPECT_EQ(make(), golden[name]) << "name: " << name << "\nbytes:\n"
+                                    << ToHex(make());
+  }
+  EXPECT_EQ(golden.size(), Examples().size());
+}
+
+TEST(GoldenStorage, ReadsWhatItWrote) {
+  const auto axis = AxisBlock::Parse(ExampleAxis());
+  ASSERT_TRUE(axis.ok()) << axis.status();
+  ASSERT_EQ(axis->strips().size(), 3u);
+  EXPECT_EQ(axis->metrics_per_tile(), 4u);
+  std::vector<int64_t> column;
+  ASSERT_TRUE(axis->ReadSteps(1, &column).ok());
+  EXPECT_EQ(column, (std::vector<int64_t>{10, 11, 12}));
+  ASSERT_TRUE(axis->ReadTimes(2, &column).ok());
+  EXPECT_EQ(column, (std::vector<int64_t>{-5}));
+  EXPECT_TRUE(axis->strips()[2].time_stamped);
+  EXPECT_EQ(axis->strips()[2].attempt, 2u);
+
+  const auto block = Block::Parse(ExampleBlock());
+  ASSERT_TRUE(block.ok()) << block.status();
+  ChunkValues chunk;
+  ASSERT_TRUE(block->Read(0, 1, 3, &chunk).ok());
+  EXPECT_EQ(chunk.values, (std::vector<double>{2.5, 2.5, 2.5}));
+  ASSERT_TRUE(block->Read(0, 2, 3, &chunk).ok());
+  EXPECT_TRUE(chunk.values.empty());
+  ASSERT_TRUE(block->Read(1, 2, 3, &chunk).ok());
+  EXPECT_EQ(chunk.values, (std::vector<double>{1.5, 1.5}));
+  EXPECT_EQ(chunk.present, "\x05");
+
+  const auto summaries = ParseSummaries(ExampleSummaries());
+  ASSERT_TRUE(summaries.ok()) << summaries.status();
+  const Summary& all = summaries->at(0).all;
+  EXPECT_EQ(all.count, 3u);
+  EXPECT_EQ(all.nan_count, 1u);
+  EXPECT_EQ(all.pos_inf_count, 1u);
+  EXPECT_EQ(all.min, -2.25);
+  EXPECT_EQ(all.min_row, 3u);
+  EXPECT_EQ(all.last, 4);
+  EXPECT_EQ(all.last_row, 5u);
+  EXPECT_EQ(summaries->at(1).all.values(), 0u);
+
+  RunValue run;
+  ASSERT_TRUE(DecodeValue(ExampleRun(), &run));
+  EXPECT_EQ(run.tags, (Tags{{"a", "b"}, {"c", ""}}));
+  EXPECT_EQ(run.updated_ns, 2001);
+
+  const std::string bytes = Examples().at("record batch")();
+  absl::string_view group = bytes;
+  const auto record = TakeRecord(&group);
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_TRUE(group.empty());
+  const auto& batch = std::get<BatchRecord>(*record);
+  EXPECT_EQ(batch.body, ExampleBatch());
+  EXPECT_EQ(batch.lane, ExampleLane());
+  EXPECT_EQ(batch.received_ns, 1234567890);
+}
+
+// Every single damaged bit of a checksummed value is found.
+TEST(GoldenStorage, ADamagedBitIsAlwaysFound) {
+  for (const auto& [name, parses] :
+       std::map<std::string, std::function<bool(std::string)>>{
+           {"axis", [](std::string b) { return AxisBlock::Parse(b).ok(); }},
+           {"block", [](std::string b) { return Block::Parse(b).ok(); }},
+           {"summaries",
+            [](std::string b) { return ParseSummaries(b).ok(); }}}) {
+    const std::string bytes = Examples().at(name)();
+    ASSERT_TRUE(parses(bytes)) << name;
+    for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+      std::string damaged = bytes;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << (bit % 8));
+      EXPECT_FALSE(parses(damaged)) << name << ", bit " << bit;
+    }
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_FALSE(parses(bytes.substr(0, size)))
+          << name << ", cut at " << size;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace waterflow::storage
