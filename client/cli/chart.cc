@@ -43,7 +43,8 @@ std::string Script(const Chart& chart, bool logarithmic) {
   const int height = std::clamp(size.rows - 4, 12, 24);
   std::string script = absl::StrFormat(
       "set terminal dumb noenhanced size %d,%d\n"
-      "set title %s\nset xlabel %s\nset tics nomirror\nset border 3\n",
+      "set title %s\nset xlabel %s\nset tics nomirror\nset border 3\n"
+      "set autoscale xfix\n",
       std::max(size.columns - 1, 40), height, Quoted(chart.title),
       Quoted(chart.x_label));
   if (chart.x_is_time) {

@@ -115,7 +115,7 @@ absl::Status Print(const v1::Run& run, std::vector<Pace> paces,
   const double fastest = paces.back().mean;
   std::cout << "slowest: worker " << WorkerText(paces[0].worker) << ", "
             << ShortValue(paces[0].mean) << suffix << " on average";
-  if (fastest > 0) {
+  if (paces.size() > 1 && fastest > 0) {
     std::cout << absl::StrFormat(", %.2f %% over the fastest",
                                  100 * (paces[0].mean / fastest - 1));
   }

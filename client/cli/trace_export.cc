@@ -24,48 +24,66 @@ struct Columns {
   std::vector<double> values;
 };
 
-absl::Status CollectRun(Api& api, const v1::Run& run, Trace* trace) {
-  const std::map<std::string, MetricNote> notes = MetricNotes(run);
-  // Rank, place in the index, metric: the order of the series.
-  std::map<std::tuple<uint32_t, size_t, std::string>, Columns> series;
-  absl::Status bad;
-  absl::Status read = ReadWholeRun(api, run, [&](const v1::SeriesPart& part) {
+// Takes the parts of one run's answer.
+class RunCollector {
+ public:
+  explicit RunCollector(const v1::Run& run) : run_(run) {}
+
+  void Add(const v1::SeriesPart& part) {
     if (!part.worker().role().empty()) {
-      bad = absl::InvalidArgumentError(absl::StrCat(
-          "run ", run.name(), " has a worker ", WorkerText(part.worker()),
+      bad_ = absl::InvalidArgumentError(absl::StrCat(
+          "run ", run_.name(), " has a worker ", WorkerText(part.worker()),
           "; a trace holds only ranks: export it as csv"));
     }
     if (!part.has_step().empty() &&
         std::count(part.has_step().begin(), part.has_step().end(), false) > 0) {
-      bad = absl::InvalidArgumentError(absl::StrCat(
-          "run ", run.name(), " metric ", part.metric(),
+      bad_ = absl::InvalidArgumentError(absl::StrCat(
+          "run ", run_.name(), " metric ", part.metric(),
           " has points without a step, which a trace cannot hold: export it as "
           "csv"));
     }
-    const auto note = notes.find(part.metric());
-    const size_t order = note == notes.end()
-                             ? std::numeric_limits<size_t>::max()
-                             : note->second.order;
-    Columns& columns =
-        series[std::make_tuple(part.worker().rank(), order, part.metric())];
+    Columns& columns = series_[part.metric()][part.worker().rank()];
     columns.steps.insert(columns.steps.end(), part.steps().begin(),
                          part.steps().end());
     columns.times.insert(columns.times.end(), part.times_ns().begin(),
                          part.times_ns().end());
     columns.values.insert(columns.values.end(), part.values().begin(),
                           part.values().end());
-  });
-  if (!read.ok()) return read;
-  if (!bad.ok()) return bad;
-  for (const auto& [key, columns] : series) {
-    TraceSeries entry;
-    entry.run = run.name();
-    entry.rank = std::get<0>(key);
-    entry.metric = std::get<2>(key);
-    if (auto note = notes.find(entry.metric); note != notes.end()) {
-      entry.cls = note->second.cls;
-      entry.native = note->second.native;
+  }
+
+  // Appends the series in the order of the index that they came from.
+  absl::Status Finish(Trace* trace) {
+    if (!bad_.ok()) return bad_;
+    const std::map<std::string, MetricNote> notes = MetricNotes(run_);
+    // Place, rank, metric.
+    std::map<std::tuple<uint64_t, uint32_t, std::string>, const Columns*> order;
+    for (const auto& [metric, ranks] : series_) {
+      const auto note = notes.find(metric);
+      size_t nth = 0;
+      for (const auto& [rank, columns] : ranks) {
+        const uint64_t place = note == notes.end()
+                                   ? std::numeric_limits<uint64_t>::max()
+                                   : note->second.PlaceOf(nth++);
+        order[std::make_tuple(place, rank, metric)] = &columns;
+      }
     }
+    for (const auto& [key, columns] : order) {
+      TraceSeries entry;
+      entry.run = run_.name();
+      entry.rank = std::get<1>(key);
+      entry.metric = std::get<2>(key);
+      if (auto note = notes.find(entry.metric); note != notes.end()) {
+        entry.cls = note->second.cls;
+        entry.native = note->second.native;
+      }
+      Append(std::move(entry), *columns, trace);
+    }
+    trace->runs[run_.name()] = ParamsOf(run_);
+    return absl::OkStatus();
+  }
+
+ private:
+  static void Append(TraceSeries entry, const Columns& columns, Trace* trace) {
     entry.offset = trace->values.size();
     entry.count = columns.values.size();
     trace->series.push_back(std::move(entry));
@@ -76,9 +94,11 @@ absl::Status CollectRun(Api& api, const v1::Run& run, Trace* trace) {
     trace->values.insert(trace->values.end(), columns.values.begin(),
                          columns.values.end());
   }
-  trace->runs[run.name()] = ParamsOf(run);
-  return absl::OkStatus();
-}
+
+  const v1::Run& run_;
+  absl::Status bad_;
+  std::map<std::string, std::map<uint32_t, Columns>> series_;
+};
 
 }  // namespace
 
@@ -120,9 +140,12 @@ absl::StatusOr<Trace> CollectTrace(Api& api, std::vector<v1::Run> runs) {
   }
   Trace trace;
   for (const v1::Run& run : runs) {
-    if (absl::Status status = CollectRun(api, run, &trace); !status.ok()) {
-      return status;
-    }
+    RunCollector collector(run);
+    absl::Status status = ReadWholeRun(
+        api, run, [&](const v1::SeriesPart& part) { collector.Add(part); });
+    if (!status.ok()) return status;
+    status = collector.Finish(&trace);
+    if (!status.ok()) return status;
   }
   return trace;
 }

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
+#include <map>
 #include <tuple>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/trace_metrics.h"
 
@@ -77,10 +78,45 @@ nlohmann::ordered_json DecodeParam(const std::string& text) {
   return value.is_discarded() ? nlohmann::ordered_json(text) : value;
 }
 
+// "3+70" for 3, 73, 143 ..., else "3,4,9".
+std::string EncodePlaces(const std::map<uint32_t, uint64_t>& place_of_rank) {
+  std::vector<uint64_t> places;
+  for (const auto& [rank, place] : place_of_rank) places.push_back(place);
+  const uint64_t stride = places.size() > 1 ? places[1] - places[0] : 0;
+  for (size_t i = 1; i < places.size(); ++i) {
+    if (places[i] - places[i - 1] != stride) return absl::StrJoin(places, ",");
+  }
+  return absl::StrCat(places[0], "+", stride);
+}
+
+void DecodePlaces(const std::string& text, MetricNote* note) {
+  const std::vector<std::string> progression = absl::StrSplit(text, '+');
+  if (progression.size() == 2 &&
+      absl::SimpleAtoi(progression[0], &note->first) &&
+      absl::SimpleAtoi(progression[1], &note->stride)) {
+    return;
+  }
+  for (const absl::string_view place : absl::StrSplit(text, ',')) {
+    uint64_t number = 0;
+    if (absl::SimpleAtoi(place, &number)) note->listed.push_back(number);
+  }
+}
+
 // One line a metric, in as many tags as it takes.
 void NoteMetrics(const std::vector<const TraceSeries*>& series,
                  v1::CreateRunRequest* create) {
-  std::set<std::string> noted;
+  struct Noted {
+    const TraceSeries* first;
+    std::map<uint32_t, uint64_t> place_of_rank;
+  };
+  std::vector<Noted> metrics;
+  std::map<std::string, size_t> by_name;
+  for (size_t place = 0; place < series.size(); ++place) {
+    const TraceSeries& s = *series[place];
+    auto [at, is_new] = by_name.try_emplace(s.metric, metrics.size());
+    if (is_new) metrics.push_back({&s, {}});
+    metrics[at->second].place_of_rank[s.rank] = place;
+  }
   std::string text;
   size_t tags = 0;
   const auto put = [&] {
@@ -88,10 +124,12 @@ void NoteMetrics(const std::vector<const TraceSeries*>& series,
     (*create->mutable_tags())[absl::StrCat(kMetricsTag, tags++)] = text;
     text.clear();
   };
-  for (const TraceSeries* s : series) {
-    if (!noted.insert(s->metric).second) continue;
-    const std::string line =
-        absl::StrCat(s->metric, "\t", s->cls, "\t", s->native, "\n");
+  for (const Noted& noted : metrics) {
+    const std::string line = absl::StrCat(
+        noted.first->metric, "\t", noted.first->cls, "\t", noted.first->native,
+        "\t", EncodePlaces(noted.place_of_rank), "\n");
+    // A trace without any order among thousands of ranks is given back by rank.
+    if (line.size() > kTagBytes) continue;
     if (text.size() + line.size() > kTagBytes) put();
     text += line;
   }
@@ -163,6 +201,12 @@ absl::StatusOr<std::vector<RunPlan>> PlanImport(
   return plans;
 }
 
+uint64_t MetricNote::PlaceOf(size_t nth_rank) const {
+  if (listed.empty()) return first + nth_rank * stride;
+  return nth_rank < listed.size() ? listed[nth_rank]
+                                  : std::numeric_limits<uint64_t>::max();
+}
+
 std::map<std::string, MetricNote> MetricNotes(const v1::Run& run) {
   std::map<std::string, MetricNote> notes;
   for (size_t i = 0;; ++i) {
@@ -171,9 +215,11 @@ std::map<std::string, MetricNote> MetricNotes(const v1::Run& run) {
     for (const absl::string_view line :
          absl::StrSplit(tag->second, '\n', absl::SkipEmpty())) {
       const std::vector<std::string> fields = absl::StrSplit(line, '\t');
-      if (fields.size() != 3) continue;
-      notes.try_emplace(fields[0],
-                        MetricNote{notes.size(), fields[1], fields[2]});
+      if (fields.size() != 4) continue;
+      MetricNote& note = notes[fields[0]];
+      note.cls = fields[1];
+      note.native = fields[2];
+      DecodePlaces(fields[3], &note);
     }
   }
 }

@@ -45,11 +45,17 @@ absl::StatusOr<std::vector<RunPlan>> PlanImport(
     const Trace& trace, const std::string& project,
     const std::vector<std::string>& only);
 
-// A series' place in the index of the trace that a run came from.
+// What the index said of a metric's series.
 struct MetricNote {
-  size_t order = 0;
   std::string cls;
   std::string native;
+  // Their places among the series of the run, by ascending rank: as listed, or
+  // from `first` on in steps of `stride`.
+  uint64_t first = 0;
+  uint64_t stride = 0;
+  std::vector<uint64_t> listed;
+
+  uint64_t PlaceOf(size_t nth_rank) const;
 };
 
 // What PlanImport left in a run's tags and params.

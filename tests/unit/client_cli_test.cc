@@ -144,8 +144,28 @@ TEST(TracePlan, WhatTheIndexSaysComesBackFromTheRun) {
   EXPECT_EQ(OrderOf(run), 0);
   const auto notes = MetricNotes(run);
   ASSERT_EQ(notes.size(), 3);
-  EXPECT_EQ(notes.at("c").order, 2);
+  EXPECT_EQ(notes.at("c").PlaceOf(0), 2);
+  EXPECT_EQ(notes.at("c").PlaceOf(1), 5);
   EXPECT_EQ(notes.at("c").native, "f8");
+}
+
+TEST(TracePlan, SeriesInNoOrderKeepTheirPlaces) {
+  Trace trace = SmallTrace();
+  trace.series.push_back({"r", 9, "a", "loss", "f8", 0, 3});
+  const auto plans = PlanImport(trace, "p", {});
+  ASSERT_TRUE(plans.ok());
+  v1::Run run;
+  *run.mutable_tags() = plans->front().create.tags();
+  const auto notes = MetricNotes(run);
+  EXPECT_EQ(notes.at("a").PlaceOf(0), 0);
+  EXPECT_EQ(notes.at("a").PlaceOf(1), 3);
+  EXPECT_EQ(notes.at("a").PlaceOf(2), 6);
+  trace.series[6].rank = 8;
+  std::swap(trace.series[5], trace.series[6]);
+  const auto swapped = PlanImport(trace, "p", {});
+  *run.mutable_tags() = swapped->front().create.tags();
+  EXPECT_EQ(MetricNotes(run).at("a").PlaceOf(2), 5);
+  EXPECT_EQ(MetricNotes(run).at("c").PlaceOf(1), 6);
 }
 
 TEST(TracePlan, NamesSayWhatAMetricIs) {
