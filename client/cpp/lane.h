@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/cpp/clock.h"
 #include "client/cpp/row_block.h"
-#include "client/cpp/wakeup.h"
 #include "waterflow/v1/metric.pb.h"
 
 namespace waterflow::client {

@@ -9,20 +9,8 @@
 #include "client/cpp/batch_encoder.h"
 
 namespace waterflow::client {
-namespace {
-
-// How long a wait may last; beyond it the clock's arithmetic would overflow.
-constexpr absl::Duration kForever = absl::Hours(24 * 365);
-
-std::chrono::nanoseconds ToChrono(absl::Duration d) {
-  return absl::ToChronoNanoseconds(
-      std::clamp(d, absl::ZeroDuration(), kForever));
-}
-
-}  // namespace
-
-RowBuffer::RowBuffer(RowBufferOptions options, std::shared_ptr<Wakeup> wakeup)
-    : options_(std::move(options)), wakeup_(std::move(wakeup)) {}
+RowBuffer::RowBuffer(RowBufferOptions options, std::function<void()> wake)
+    : options_(std::move(options)), wake_(std::move(wake)) {}
 
 absl::StatusOr<uint32_t> RowBuffer::Declare(std::vector<v1::Metric> metrics) {
   if (metrics.empty()) {
@@ -94,7 +82,7 @@ absl::Status RowBuffer::Append(uint32_t schema, const Row& row,
   const bool look = lane.Append(row, block_rows, Clock::now());
   bytes_ += lane.bytes() - before;
   lock.unlock();
-  if (look) wakeup_->Notify();
+  if (look) wake_();
   return absl::OkStatus();
 }
 
@@ -112,7 +100,7 @@ absl::Status RowBuffer::WaitDrained(absl::Duration timeout) {
     lane->Flush();
     targets.push_back(lane->end());
   }
-  wakeup_->Notify();
+  wake_();
   changed_.wait_for(lock, ToChrono(timeout),
                     [&] { return !failure_.ok() || Drained(targets); });
   if (Drained(targets)) return absl::OkStatus();

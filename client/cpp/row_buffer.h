@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,9 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "client/cpp/clock.h"
 #include "client/cpp/lane.h"
 #include "client/cpp/row_block.h"
-#include "client/cpp/wakeup.h"
 #include "waterflow/v1/ingest.pb.h"
 
 namespace waterflow::client {
@@ -40,8 +41,9 @@ struct BufferCounts : LaneCounts {
 
 class RowBuffer {
  public:
-  // `wakeup` is notified when there is something new to send.
-  RowBuffer(RowBufferOptions options, std::shared_ptr<Wakeup> wakeup);
+  // `wake` is called, with no lock that it could wait for, when there is
+  // something new to send.
+  RowBuffer(RowBufferOptions options, std::function<void()> wake);
 
   // ---- the thread that logs ----
 
@@ -86,7 +88,7 @@ class RowBuffer {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const RowBufferOptions options_;
-  const std::shared_ptr<Wakeup> wakeup_;
+  const std::function<void()> wake_;
   mutable std::mutex mu_;
   std::condition_variable changed_;  // room, answers or failure
   std::vector<std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mu_);

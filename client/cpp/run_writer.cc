@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/event_queue.h"
 #include "client/cpp/sender.h"
 
 namespace waterflow::client {
@@ -43,10 +44,11 @@ absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Open(
     if (options.resume_step) open.set_resume_step(*options.resume_step);
     open.set_world_size(options.world_size);
 
-    auto wakeup = std::make_shared<Wakeup>();
-    auto buffer = std::make_shared<RowBuffer>(options.buffer, wakeup);
+    auto events = std::make_shared<EventQueue>();
+    auto buffer = std::make_shared<RowBuffer>(options.buffer,
+                                              [events] { events->Notify(); });
     auto sender = std::make_unique<Sender>(std::move(channel), std::move(open),
-                                           options, buffer, std::move(wakeup));
+                                           options, buffer, std::move(events));
     if (absl::Status status = sender->Start(); !status.ok()) return status;
     return std::unique_ptr<RunWriter>(new RunWriter(
         std::move(options), std::move(buffer), std::move(sender)));

@@ -13,11 +13,6 @@ namespace {
 
 constexpr size_t kMostRejections = 1000;
 
-std::chrono::nanoseconds ToChrono(absl::Duration d) {
-  return absl::ToChronoNanoseconds(
-      std::clamp(d, absl::ZeroDuration(), absl::Hours(24 * 365)));
-}
-
 // Whether a new session could do better. The others say that the run, the Open
 // or the stream itself is no good.
 bool MayHeal(const absl::Status& status) {
@@ -38,12 +33,12 @@ bool MayHeal(const absl::Status& status) {
 
 Sender::Sender(std::shared_ptr<grpc::Channel> channel, v1::Open open,
                RunWriterOptions options, std::shared_ptr<RowBuffer> buffer,
-               std::shared_ptr<Wakeup> wakeup)
+               std::shared_ptr<EventQueue> events)
     : stub_(v1::Ingest::NewStub(std::move(channel))),
       open_(std::move(open)),
       options_(std::move(options)),
       buffer_(std::move(buffer)),
-      wakeup_(std::move(wakeup)),
+      events_(std::move(events)),
       backoff_(options_.backoff_first, options_.backoff_most,
                std::hash<std::string>()(open_.stream_id())) {}
 
@@ -72,7 +67,7 @@ void Sender::Give(Order order, Clock::time_point deadline) {
     order_ = order;
     order_deadline_ = deadline;
   }
-  wakeup_->Notify();
+  events_->Notify();
 }
 
 Sender::Order Sender::order() const {
@@ -98,7 +93,7 @@ std::string Sender::token() const {
 void Sender::Loop() {
   try {
     while (state_ != State::kOver && order() != Order::kStop) {
-      wakeup_->WaitUntil(Step());
+      events_->WaitUntil(Step());
     }
   } catch (const std::exception& e) {
     EndOver(absl::InternalError(absl::StrCat("the sender failed: ", e.what())));
@@ -109,9 +104,8 @@ void Sender::Loop() {
 
 Clock::time_point Sender::Step() {
   if (call_ != nullptr) {
-    const StreamCall::Events events = call_->TakeEvents();
-    for (const auto& response : events.responses) Handle(response);
-    if (events.done) HandleEnd(events.status);
+    for (const auto& response : call_->TakeResponses()) Handle(response);
+    if (call_->done()) HandleEnd(call_->status());
   }
   const Clock::time_point now = Clock::now();
   Clock::time_point next = now + std::chrono::hours(1);
@@ -136,7 +130,7 @@ Clock::time_point Sender::Step() {
 }
 
 void Sender::Connect() {
-  call_ = StreamCall::Start(stub_.get(), wakeup_);
+  call_ = std::make_unique<StreamCall>(stub_.get(), events_.get());
   declared_.clear();
   piece_.reset();
   credit_ = Credit();
@@ -223,7 +217,8 @@ void Sender::HandleRejected(const v1::Rejected& rejected) {
   }
 }
 
-void Sender::HandleEnd(const absl::Status& status) {
+void Sender::HandleEnd(const absl::Status& ended_with) {
+  const absl::Status status = ended_with;
   call_.reset();
   if (state_ == State::kClosing) {
     state_ = State::kOver;
@@ -308,8 +303,8 @@ void Sender::EndOver(absl::Status status) {
 void Sender::StopCall() {
   if (call_ == nullptr) return;
   call_->Cancel();
-  while (!call_->TakeEvents().done) {
-    wakeup_->WaitUntil(Clock::now() + std::chrono::seconds(1));
+  while (!call_->done()) {
+    events_->WaitUntil(Clock::now() + std::chrono::seconds(1));
   }
   call_.reset();
 }

@@ -20,11 +20,12 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "client/cpp/backoff.h"
+#include "client/cpp/clock.h"
 #include "client/cpp/credit.h"
+#include "client/cpp/event_queue.h"
 #include "client/cpp/row_buffer.h"
 #include "client/cpp/run_writer_options.h"
 #include "client/cpp/stream_call.h"
-#include "client/cpp/wakeup.h"
 #include "grpcpp/channel.h"
 #include "waterflow/v1/ingest.grpc.pb.h"
 
@@ -34,7 +35,7 @@ class Sender {
  public:
   Sender(std::shared_ptr<grpc::Channel> channel, v1::Open open,
          RunWriterOptions options, std::shared_ptr<RowBuffer> buffer,
-         std::shared_ptr<Wakeup> wakeup);
+         std::shared_ptr<EventQueue> events);
   // Cancels what is under way and joins.
   ~Sender();
   Sender(const Sender&) = delete;
@@ -76,7 +77,7 @@ class Sender {
   const v1::Open open_;
   const RunWriterOptions options_;
   const std::shared_ptr<RowBuffer> buffer_;
-  const std::shared_ptr<Wakeup> wakeup_;
+  const std::shared_ptr<EventQueue> events_;
   std::thread thread_;
 
   // ---- of the sender thread alone ----

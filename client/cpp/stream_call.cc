@@ -6,88 +6,72 @@
 
 namespace waterflow::client {
 
-StreamCall::StreamCall(std::shared_ptr<Wakeup> wakeup)
-    : wakeup_(std::move(wakeup)) {}
-
-std::unique_ptr<StreamCall> StreamCall::Start(v1::Ingest::Stub* stub,
-                                              std::shared_ptr<Wakeup> wakeup) {
-  std::unique_ptr<StreamCall> call(new StreamCall(std::move(wakeup)));
-  stub->async()->Stream(&call->context_, call.get());
-  // The sender writes from outside the reactor's own methods.
-  call->AddHold();
-  call->StartRead(&call->incoming_);
-  call->StartCall();
-  return call;
+StreamCall::StreamCall(v1::Ingest::Stub* stub, EventQueue* events)
+    : stream_(stub->PrepareAsyncStream(&context_, events->queue())) {
+  stream_->StartCall(&start_);
 }
 
-bool StreamCall::writable() const {
-  std::lock_guard<std::mutex> lock(mu_);
-  return !writing_ && !broken_ && !events_.done;
-}
-
-void StreamCall::Start(v1::StreamRequest message, bool last) {
-  // Under the lock, so that OnReadDone cannot let go of the call in between;
-  // gRPC never calls back from within these.
-  std::lock_guard<std::mutex> lock(mu_);
-  if (broken_ || writing_) return;
-  writing_ = true;
+void StreamCall::Write(v1::StreamRequest message) {
+  if (!writable()) return;
   outgoing_ = std::move(message);
-  if (last) {
-    broken_ = true;
-    StartWriteLast(&outgoing_, grpc::WriteOptions());
+  if (started_) Send();
+}
+
+void StreamCall::WriteLast(v1::StreamRequest message) {
+  if (!writable()) return;
+  last_ = true;
+  Write(std::move(message));
+  broken_ = true;
+}
+
+std::vector<v1::StreamResponse> StreamCall::TakeResponses() {
+  return std::exchange(responses_, {});
+}
+
+void StreamCall::Send() {
+  if (last_) {
+    stream_->WriteLast(*outgoing_, grpc::WriteOptions(), &write_);
   } else {
-    StartWrite(&outgoing_);
+    stream_->Write(*outgoing_, &write_);
   }
 }
 
-void StreamCall::Cancel() { context_.TryCancel(); }
-
-StreamCall::Events StreamCall::TakeEvents() {
-  std::lock_guard<std::mutex> lock(mu_);
-  Events taken = std::move(events_);
-  events_ = Events();
-  events_.done = taken.done;
-  return taken;
+void StreamCall::Started(bool ok) {
+  if (!ok) {
+    broken_ = read_over_ = true;
+    outgoing_.reset();
+    FinishWhenQuiet();
+    return;
+  }
+  started_ = true;
+  stream_->Read(&incoming_, &read_);
+  if (outgoing_) Send();
 }
 
-void StreamCall::OnReadDone(bool ok) {
-  if (ok) {
-    {
-      std::lock_guard<std::mutex> lock(mu_);
-      events_.responses.push_back(std::move(incoming_));
-    }
-    incoming_ = v1::StreamResponse();
-    StartRead(&incoming_);
-  } else {
-    {
-      std::lock_guard<std::mutex> lock(mu_);
-      broken_ = true;
-    }
-    // Nothing more will come, so nothing more is written: gRPC may report the
-    // end of the call.
-    RemoveHold();
+void StreamCall::Read(bool ok) {
+  if (!ok) {
+    broken_ = read_over_ = true;
+    FinishWhenQuiet();
+    return;
   }
-  wakeup_->Notify();
+  responses_.push_back(std::exchange(incoming_, {}));
+  stream_->Read(&incoming_, &read_);
 }
 
-void StreamCall::OnWriteDone(bool ok) {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    writing_ = false;
-    if (!ok) broken_ = true;
-  }
-  wakeup_->Notify();
+void StreamCall::Written(bool ok) {
+  outgoing_.reset();
+  if (!ok) broken_ = true;
+  FinishWhenQuiet();
 }
 
-void StreamCall::OnDone(const grpc::Status& status) {
-  // The owner may destroy this as soon as the lock is free.
-  const std::shared_ptr<Wakeup> wakeup = wakeup_;
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    events_.done = true;
-    events_.status = FromGrpc(status);
-  }
-  wakeup->Notify();
+// The status is asked for when neither a read nor a write is under way.
+void StreamCall::FinishWhenQuiet() {
+  if (read_over_ && !outgoing_) stream_->Finish(&grpc_status_, &finish_);
+}
+
+void StreamCall::Finished(bool) {
+  status_ = FromGrpc(grpc_status_);
+  done_ = true;
 }
 
 }  // namespace waterflow::client

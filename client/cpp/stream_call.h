@@ -1,65 +1,82 @@
-// One call of Ingest.Stream. gRPC's threads move the messages; what happened is
-// collected here and picked up by the sender thread, which alone decides.
+// One call of Ingest.Stream, driven by the thread that polls its queue.
 #ifndef WATERFLOW_CLIENT_CPP_STREAM_CALL_H_
 #define WATERFLOW_CLIENT_CPP_STREAM_CALL_H_
 
 #include <memory>
-#include <mutex>
-#include <utility>
+#include <optional>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "client/cpp/wakeup.h"
+#include "client/cpp/event_queue.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/support/client_callback.h"
+#include "grpcpp/support/async_stream.h"
 #include "waterflow/v1/ingest.grpc.pb.h"
 
 namespace waterflow::client {
 
-class StreamCall final
-    : public grpc::ClientBidiReactor<v1::StreamRequest, v1::StreamResponse> {
+// Not thread-safe: everything happens on the polling thread.
+class StreamCall {
  public:
-  struct Events {
-    std::vector<v1::StreamResponse> responses;
-    bool done = false;
-    absl::Status status;  // how the call ended, when done
-  };
-
-  // Begins the call. `wakeup` is notified whenever there is news. It may be
-  // destroyed only once TakeEvents has said `done`, and so it is destroyed on
-  // the owner's thread: it may hold the channel's last reference, and a channel
-  // that goes away waits for gRPC's own threads.
-  static std::unique_ptr<StreamCall> Start(v1::Ingest::Stub* stub,
-                                           std::shared_ptr<Wakeup> wakeup);
+  // Begins the call.
+  StreamCall(v1::Ingest::Stub* stub, EventQueue* events);
+  // Only when done().
+  ~StreamCall() = default;
+  StreamCall(const StreamCall&) = delete;
+  StreamCall& operator=(const StreamCall&) = delete;
 
   // Whether Write may be called: the last message is out and the call stands.
-  bool writable() const;
-  // Does nothing when the call broke meanwhile: `done` will follow.
-  void Write(v1::StreamRequest message) { Start(std::move(message), false); }
+  bool writable() const { return !outgoing_ && !broken_; }
+  // Does nothing when the call broke meanwhile: the end will follow.
+  void Write(v1::StreamRequest message);
   // Half-closes behind the message: no Write may follow.
-  void WriteLast(v1::StreamRequest message) { Start(std::move(message), true); }
-  // Ends the call; `done` follows soon.
-  void Cancel();
-  // What happened since the last time.
-  Events TakeEvents();
+  void WriteLast(v1::StreamRequest message);
+  // Ends the call soon, whatever the network does.
+  void Cancel() { context_.TryCancel(); }
+
+  // What came since the last time.
+  std::vector<v1::StreamResponse> TakeResponses();
+  // Nothing is under way any more; `status` says how it ended.
+  bool done() const { return done_; }
+  const absl::Status& status() const { return status_; }
 
  private:
-  explicit StreamCall(std::shared_ptr<Wakeup> wakeup);
+  // An operation and what follows on it.
+  class Operation final : public EventHandler {
+   public:
+    using Method = void (StreamCall::*)(bool);
+    Operation(StreamCall* call, Method method) : call_(call), method_(method) {}
+    void Happened(bool ok) override { (call_->*method_)(ok); }
 
-  void Start(v1::StreamRequest message, bool last);
-  void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override;
-  void OnDone(const grpc::Status& status) override;
+   private:
+    StreamCall* const call_;
+    const Method method_;
+  };
 
-  const std::shared_ptr<Wakeup> wakeup_;
+  void Started(bool ok);
+  void Read(bool ok);
+  void Written(bool ok);
+  void Finished(bool ok);
+  void Send();
+  void FinishWhenQuiet();
+
   grpc::ClientContext context_;
-  v1::StreamResponse incoming_;  // gRPC's, between StartRead and OnReadDone
-  v1::StreamRequest outgoing_;   // gRPC's, between StartWrite and OnWriteDone
-  mutable std::mutex mu_;
-  Events events_ ABSL_GUARDED_BY(mu_);
-  bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  bool broken_ ABSL_GUARDED_BY(mu_) = false;  // writes lead nowhere
+  Operation start_{this, &StreamCall::Started};
+  Operation read_{this, &StreamCall::Read};
+  Operation write_{this, &StreamCall::Written};
+  Operation finish_{this, &StreamCall::Finished};
+  std::unique_ptr<
+      grpc::ClientAsyncReaderWriter<v1::StreamRequest, v1::StreamResponse>>
+      stream_;
+  v1::StreamResponse incoming_;
+  std::optional<v1::StreamRequest> outgoing_;  // until it is written
+  bool last_ = false;                          // outgoing_ is the last one
+  bool started_ = false;
+  bool broken_ = false;     // writes lead nowhere
+  bool read_over_ = false;  // no read is under way or will be
+  bool done_ = false;
+  std::vector<v1::StreamResponse> responses_;
+  grpc::Status grpc_status_;
+  absl::Status status_;
 };
 
 }  // namespace waterflow::client

@@ -111,7 +111,7 @@ TEST(Lane, RejectedRowsWithNothingBeforeThemNeedNoAck) {
 }
 
 TEST(RowBuffer, FullBufferRefusesRowsAndTakesThemAgainAfterAnAck) {
-  RowBuffer buffer({.capacity_bytes = 24 * 4}, std::make_shared<Wakeup>());
+  RowBuffer buffer({.capacity_bytes = 24 * 4}, [] {});
   ASSERT_TRUE(buffer.Declare(Metrics(1)).ok());
   const std::vector<double> values = {1};
   const Row row{1, 1, values, {}};
@@ -128,7 +128,7 @@ TEST(RowBuffer, FullBufferRefusesRowsAndTakesThemAgainAfterAnAck) {
 }
 
 TEST(RowBuffer, WhoWaitsForRoomGoesOnWhenTheWriterEnds) {
-  RowBuffer buffer({.capacity_bytes = 24}, std::make_shared<Wakeup>());
+  RowBuffer buffer({.capacity_bytes = 24}, [] {});
   ASSERT_TRUE(buffer.Declare(Metrics(1)).ok());
   const std::vector<double> values = {1};
   const Row row{1, 1, values, {}};
@@ -140,7 +140,7 @@ TEST(RowBuffer, WhoWaitsForRoomGoesOnWhenTheWriterEnds) {
 }
 
 TEST(RowBuffer, ARowMustFitItsSchema) {
-  RowBuffer buffer({}, std::make_shared<Wakeup>());
+  RowBuffer buffer({}, [] {});
   EXPECT_EQ(buffer.Declare({}).status().code(),
             absl::StatusCode::kInvalidArgument);
   std::vector<v1::Metric> twice = Metrics(1);
@@ -156,7 +156,7 @@ TEST(RowBuffer, ARowMustFitItsSchema) {
 }
 
 TEST(RowBuffer, LanesTakeTurns) {
-  RowBuffer buffer({.batch_rows = 1}, std::make_shared<Wakeup>());
+  RowBuffer buffer({.batch_rows = 1}, [] {});
   ASSERT_TRUE(buffer.Declare(Metrics(1)).ok());
   ASSERT_TRUE(buffer.Declare(Metrics(1)).ok());
   const std::vector<double> values = {1};
