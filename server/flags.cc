@@ -55,8 +55,8 @@ void ParseSync(absl::string_view text, storage::EngineOptions* options) {
 // Prints on one line each what could matter in a report of a fault.
 std::string VersionText() {
   return absl::StrCat(
-      kServerVersion, "\nformat on disk ", storage::kFormatVersion, "\ngRPC ",
-      grpc::Version(), ", protobuf ",
+      kServerVersion, "\n", storage::StorageVersion(), ", format on disk ",
+      storage::kFormatVersion, "\ngRPC ", grpc::Version(), ", protobuf ",
       google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION));
 }
 
@@ -126,7 +126,7 @@ void AddOptions(CLI::App* app, Options* options) {
       ->envname("WATERFLOW_GRPC_THREADS");
   AddDuration(app, "--drain-grace", "WATERFLOW_DRAIN_GRACE",
               &options->drain_grace,
-              "How long a stopping server waits for calls to end");
+              "How long a stopping server waits for streams to end");
   app->add_option("--log-level", options->log_level, "What goes to stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->type_name("LEVEL")

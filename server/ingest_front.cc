@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "storage/model/limits.h"
 
 namespace waterflow::server {
@@ -20,6 +21,9 @@ constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 // Clients may ping as often as this, also while they have no call.
 constexpr absl::Duration kClientPingInterval = absl::Seconds(10);
+
+// For calls that are no streams, when the server stops.
+constexpr absl::Duration kCallGrace = absl::Seconds(1);
 
 void Configure(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(storage::kMaxMessageBytes);
@@ -81,11 +85,14 @@ IngestFront::~IngestFront() { Shutdown(absl::ZeroDuration()); }
 
 void IngestFront::Shutdown(absl::Duration grace) {
   if (server_ != nullptr) {
+    const absl::Time deadline = absl::Now() + grace;
     for (auto& loop : loops_) loop->Drain();
-    // The loops keep polling meanwhile: all calls end through them.
-    server_->Shutdown(
-        std::chrono::system_clock::now() +
-        absl::ToChronoMicroseconds(std::min(grace, absl::Hours(24))));
+    for (auto& loop : loops_) loop->AwaitDrained(deadline);
+    // The loops keep polling meanwhile: all calls end through them. Not the
+    // whole grace, as gRPC waits for idle connections too, and a client that
+    // does not poll its own never answers.
+    server_->Shutdown(std::chrono::system_clock::now() +
+                      absl::ToChronoMicroseconds(std::min(grace, kCallGrace)));
     for (auto& loop : loops_) loop->Stop();
     server_.reset();
   }

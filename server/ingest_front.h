@@ -45,9 +45,10 @@ class IngestFront {
 
   int port() const { return port_; }
 
-  // Accepts nothing more, acks what becomes durable, ends streams with
-  // UNAVAILABLE and waits for calls to end; after `grace` it cancels them. When
-  // it returns no session is left and the backend is not called any more.
+  // Acks what becomes durable and ends all streams with UNAVAILABLE, for which
+  // they have `grace`; then accepts nothing more, gives other calls a second at
+  // most, and cancels what is left. When it returns no session is left and the
+  // backend is not called any more.
   void Shutdown(absl::Duration grace);
 
  private:

@@ -35,6 +35,22 @@ void IngestLoop::Drain() {
   mailbox_->Nudge();
 }
 
+void IngestLoop::AwaitDrained(absl::Time deadline) {
+  storage::MutexLock lock(&mutex_);
+  while (!drained_) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return;
+    drained_changed_.WaitFor(&mutex_, left);
+  }
+}
+
+void IngestLoop::NoteIfDrained() {
+  if (!draining_ || sessions_.size() > 1) return;
+  storage::MutexLock lock(&mutex_);
+  drained_ = true;
+  drained_changed_.NotifyAll();
+}
+
 void IngestLoop::Stop() {
   if (!thread_.joinable()) return;
   stop_asked_ = true;
@@ -63,6 +79,7 @@ void IngestLoop::AcceptNext() {
 void IngestLoop::Retire(IngestSession* session) {
   awaiting_room_.erase(session);
   sessions_.erase(session);
+  NoteIfDrained();
 }
 
 void IngestLoop::OnMail() {
@@ -91,6 +108,7 @@ void IngestLoop::DrainSessions() {
   for (IngestSession* session : all) {
     session->Drain(absl::UnavailableError("server is stopping"));
   }
+  NoteIfDrained();
 }
 
 void IngestLoop::AwaitRoom(IngestSession* session) {

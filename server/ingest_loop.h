@@ -17,10 +17,13 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/time/time.h"
 #include "server/mailbox.h"
 #include "storage/ingest_backend.h"
+#include "storage/model/mutex.h"
 #include "waterflow/v1/ingest.grpc.pb.h"
 
 namespace waterflow::server {
@@ -44,6 +47,8 @@ class IngestLoop {
 
   void Start();
   void Drain();
+  // Waits until no call is left, at most until `deadline`.
+  void AwaitDrained(absl::Time deadline);
   void Stop();
 
   // ---- for the sessions, on the loop's thread ----
@@ -73,6 +78,8 @@ class IngestLoop {
   void OnRecheck();
   void ResumeWaiting();
   void DrainSessions();
+  // Tells AwaitDrained when only the session that waits for a call is left.
+  void NoteIfDrained();
 
   StreamService* const service_;
   storage::IngestBackend* const backend_;
@@ -84,6 +91,10 @@ class IngestLoop {
   // Orders from other threads, carried out when the mailbox is nudged.
   std::atomic<bool> drain_asked_{false};
   std::atomic<bool> stop_asked_{false};
+
+  storage::Mutex mutex_;
+  storage::CondVar drained_changed_;
+  bool drained_ ABSL_GUARDED_BY(mutex_) = false;
 
   // The loop's thread only.
   bool draining_ = false;

@@ -14,13 +14,21 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "server/flags.h"
 #include "server/server.h"
+#include "storage/format/keys.h"
 
 namespace waterflow::server {
 namespace {
+
+// A value of a log line that may hold anything.
+std::string Quoted(absl::string_view text) {
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+}
 
 // Lines of key=value on stderr; texts are quoted.
 void SetUpLogging(const std::string& level) {
@@ -34,11 +42,11 @@ void SetUpLogging(const std::string& level) {
     const auto severity = args->severity == GPR_LOG_SEVERITY_ERROR
                               ? spdlog::level::err
                               : spdlog::level::debug;
-    spdlog::log(severity, "event=grpc text=\"{}\"", args->message);
+    spdlog::log(severity, "event=grpc text={}", Quoted(args->message));
   });
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*,
                                      int, const std::string& text) {
-    spdlog::debug("event=protobuf text=\"{}\"", text);
+    spdlog::debug("event=protobuf text={}", Quoted(text));
   });
 }
 
@@ -61,8 +69,8 @@ bool WritePortFile(const std::string& path, int port) {
   std::error_code error;
   std::filesystem::rename(unfinished, path, error);
   if (error) {
-    spdlog::error("event=port_file path=\"{}\" error=\"{}\"", path,
-                  error.message());
+    spdlog::error("event=port_file path={} error={}", Quoted(path),
+                  Quoted(error.message()));
   }
   return !error;
 }
@@ -70,17 +78,17 @@ bool WritePortFile(const std::string& path, int port) {
 int Serve(const Options& options, const sigset_t& stop_signals) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
-    spdlog::error("event=start data_dir=\"{}\" error=\"{}\"",
-                  options.engine.data_dir, server.status().message());
+    spdlog::error("event=start data_dir={} error={}",
+                  Quoted(options.engine.data_dir),
+                  Quoted(server.status().message()));
     return 1;
   }
-  const storage::EngineStats stats = (*server)->engine()->Stats();
   spdlog::info(
-      "event=serving listen={} data_dir=\"{}\" sync={} storage=\"{}\" "
+      "event=serving listen={} data_dir={} sync={} storage={} "
       "format={} grpc_threads={}",
-      (*server)->address(), options.engine.data_dir,
-      SyncName(options.engine.sync), stats.storage_version,
-      stats.format_version, options.grpc_threads);
+      (*server)->address(), Quoted(options.engine.data_dir),
+      SyncName(options.engine.sync), Quoted(storage::StorageVersion()),
+      storage::kFormatVersion, options.grpc_threads);
   if (!options.port_file.empty() &&
       !WritePortFile(options.port_file, (*server)->port())) {
     return 1;
@@ -93,7 +101,7 @@ int Serve(const Options& options, const sigset_t& stop_signals) {
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
   const absl::Status closed = (*server)->Shutdown();
   if (!closed.ok()) {
-    spdlog::error("event=stopped error=\"{}\"", closed.message());
+    spdlog::error("event=stopped error={}", Quoted(closed.message()));
     return 1;
   }
   spdlog::info("event=stopped");

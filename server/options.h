@@ -18,7 +18,7 @@ struct Options {
   std::string listen = "127.0.0.1:7070";
   // Threads that poll streams.
   int grpc_threads = 1;
-  // How long a stopping server waits for calls to end by themselves.
+  // How long a stopping server waits for its streams to be durable and end.
   absl::Duration drain_grace = absl::Seconds(5);
   // trace, debug, info, warn, error or off.
   std::string log_level = "info";
