@@ -18,8 +18,6 @@ namespace {
 constexpr size_t kFlushBytes = 32 << 10;
 // What gRPC puts before each message.
 constexpr size_t kMessageHeader = 5;
-// Coprime to any sensible number of workers.
-constexpr uint64_t kRoundStride = 97;
 
 grpc::ByteBuffer Serialize(const v1::StreamRequest& request) {
   const std::string bytes = request.SerializeAsString();
@@ -51,25 +49,6 @@ void LoadCounts::Add(const LoadCounts& other) {
   acks += other.acks;
   message_bytes += other.message_bytes;
   ack_ns.Merge(other.ack_ns);
-}
-
-const EncodedBatch* BatchCursor::Peek() const {
-  if (round_ > 0 && !repeat_) return nullptr;
-  const size_t from = (worker_ + round_ * kRoundStride) % workers_.size();
-  const std::vector<EncodedBatch>& batches = workers_[from].batches;
-  return batches.empty() ? nullptr : &batches[batch_];
-}
-
-Shift BatchCursor::shift() const {
-  const Shift& round = workers_[worker_].round;
-  const auto n = static_cast<int64_t>(round_);
-  return {round.row * round_, round.step * n, round.time_ns * n};
-}
-
-void BatchCursor::Advance() {
-  if (++batch_ < workers_[worker_].batches.size()) return;
-  batch_ = 0;
-  ++round_;
 }
 
 LoadStream::LoadStream(const std::vector<WorkerLoad>& workers, size_t worker,

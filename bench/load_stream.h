@@ -16,43 +16,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "bench/batch.h"
 #include "bench/histogram.h"
+#include "bench/worker_load.h"
 #include "waterflow/v1/ingest.pb.h"
 
 namespace waterflow::bench {
-
-// What one worker sends.
-struct WorkerLoad {
-  std::string run_id;
-  uint32_t rank = 0;
-  uint32_t world_size = 0;
-  std::vector<std::vector<std::string>> schemas;  // metric names, by schema id
-  std::vector<EncodedBatch> batches;              // in the order they are sent
-  Shift round;  // how far on a further round is
-};
-
-// The batches of one worker, one after another. When they repeat, round r takes
-// those of another worker, so that what a compressor sees near each other is
-// never the same twice; all workers must be alike then.
-class BatchCursor {
- public:
-  BatchCursor(const std::vector<WorkerLoad>& workers, size_t worker,
-              bool repeat)
-      : workers_(workers), worker_(worker), repeat_(repeat) {}
-
-  // Null at the end.
-  const EncodedBatch* Peek() const;
-  Shift shift() const;
-  void Advance();
-
- private:
-  const std::vector<WorkerLoad>& workers_;
-  const size_t worker_;
-  const bool repeat_;
-  uint64_t round_ = 0;
-  size_t batch_ = 0;
-};
 
 // Counters of what was acked.
 struct LoadCounts {

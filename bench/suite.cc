@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "bench/bed.h"
 #include "bench/query_load.h"
 #include "bench/stop.h"
 #include "bench/target.h"
@@ -18,10 +18,6 @@ namespace waterflow::bench {
 namespace {
 
 constexpr uint32_t kBulkRows = 64;
-constexpr char kSink[] = "sink";
-constexpr char kServer[] = "server";
-// The sink does not look at it.
-constexpr char kSinkRun[] = "00000000000000000000000000000000";
 // Of those that run once: longer means that something hangs.
 constexpr absl::Duration kOnceTimeout = absl::Minutes(5);
 
@@ -59,7 +55,7 @@ const std::vector<LoadPart>& LoadParts() {
 class Suite {
  public:
   Suite(const SuiteOptions& options, Report* report)
-      : options_(options), report_(*report) {}
+      : options_(options), report_(*report), bed_(options, &report->setting) {}
 
   absl::Status Run();
 
@@ -70,148 +66,19 @@ class Suite {
                options_.parts.end();
   }
 
-  absl::StatusOr<std::unique_ptr<Target>> StartSubject(
-      const std::string& subject);
-  absl::StatusOr<std::vector<WorkerLoad>> Encode(const Dataset& dataset,
-                                                 uint32_t rows, Target* target);
-  // Loads a target, and if it is a server of ours, lets it settle and weighs
-  // what lies on its disk.
-  absl::Status Load(Target& target, const std::vector<WorkerLoad>& workers,
-                    LoadShape shape, absl::Duration window,
-                    LoadFigures* figures);
-
   absl::Status RunLoadPart(const LoadPart& part);
   absl::Status RunOnce();
   absl::Status RunTraceAndQueries();
   absl::Status RunIdle();
   absl::Status Query(Target& target, const std::string& name,
                      const v1::ReadRequest& request);
-  absl::Status Weigh(Target& target, LoadFigures* figures);
   void AddLoadGoals(const LoadPart& part);
 
   const SuiteOptions& options_;
   Report& report_;
+  Bed bed_;
   Dataset w1_;
-  // By name; ids of runs made on the target that is up.
-  std::map<std::string, std::string> runs_;
 };
-
-absl::StatusOr<std::unique_ptr<Target>> Suite::StartSubject(
-    const std::string& subject) {
-  const std::string threads = absl::StrCat(options_.server_threads);
-  if (subject == kSink) {
-    return Target::Start({options_.self.string(), "sink", "--threads", threads,
-                          "--port-file", "{port}"},
-                         options_.scratch);
-  }
-  absl::StatusOr<std::unique_ptr<Target>> target;
-  if (!options_.server_address.empty()) {
-    target = Target::Attach(options_.server_address, options_.server_pid);
-  } else {
-    std::vector<std::string> command = {
-        options_.waterflowd.string(), "--data-dir={data}",
-        "--listen=127.0.0.1:0",       "--port-file={port}",
-        "--sync=" + options_.sync,    "--grpc-threads=" + threads};
-    command.insert(command.end(), options_.server_flags.begin(),
-                   options_.server_flags.end());
-    target = Target::Start(command, options_.scratch);
-  }
-  if (!target.ok()) return target.status();
-  const absl::StatusOr<v1::StatsResponse> stats = (*target)->Stats();
-  if (!stats.ok()) return stats.status();
-  report_.setting.server_version = stats->server_version();
-  report_.setting.storage_version = stats->storage_version();
-  return target;
-}
-
-// A null target is the sink, which has no runs.
-absl::StatusOr<std::vector<WorkerLoad>> Suite::Encode(const Dataset& dataset,
-                                                      uint32_t rows,
-                                                      Target* target) {
-  runs_.clear();
-  std::map<std::string, uint32_t> world_size;
-  for (const WorkerRows& worker : dataset) ++world_size[worker.run];
-  std::vector<WorkerLoad> loads;
-  for (const WorkerRows& worker : dataset) {
-    std::string& run = runs_[worker.run];
-    if (run.empty() && target == nullptr) run = kSinkRun;
-    if (run.empty()) {
-      absl::StatusOr<std::string> created = target->CreateRun(worker.run);
-      if (!created.ok()) return created.status();
-      run = *std::move(created);
-    }
-    WorkerLoad& load = loads.emplace_back();
-    load.run_id = run;
-    load.rank = worker.rank;
-    load.world_size = world_size[worker.run];
-    for (const LaneRows& lane : worker.lanes) {
-      auto batches =
-          EncodeLane(static_cast<uint32_t>(load.schemas.size()), lane, rows);
-      load.schemas.push_back(lane.metrics);
-      std::move(batches.begin(), batches.end(),
-                std::back_inserter(load.batches));
-    }
-    // As they were logged, whatever the lane.
-    std::stable_sort(load.batches.begin(), load.batches.end(),
-                     [](const EncodedBatch& a, const EncodedBatch& b) {
-                       return a.times_ns.front() < b.times_ns.front();
-                     });
-    const uint32_t steps = options_.w1.steps;
-    load.round = {
-        .row = steps, .step = steps, .time_ns = steps * options_.w1.step_ns};
-  }
-  return loads;
-}
-
-absl::Status Suite::Load(Target& target, const std::vector<WorkerLoad>& workers,
-                         LoadShape shape, absl::Duration window,
-                         LoadFigures* figures) {
-  std::cerr << figures->load << ", " << figures->subject << " (pid "
-            << target.pid() << ") ..." << std::endl;
-  LoadOptions options;
-  options.address = target.address();
-  options.shape = shape;
-  options.connections = options_.connections == 0
-                            ? static_cast<uint32_t>(workers.size())
-                            : options_.connections;
-  options.threads = options_.client_threads;
-  if (options_.max_in_flight_bytes > 0 && shape == LoadShape::kFlood) {
-    options.max_in_flight_bytes = options_.max_in_flight_bytes;
-  }
-  options.warmup = std::min(absl::Seconds(3), window);
-  options.window = window;
-  options.server_cpu = [&target]() -> absl::StatusOr<double> {
-    const absl::StatusOr<ProcessUsage> usage = target.Usage();
-    if (!usage.ok()) return usage.status();
-    return usage->cpu_seconds;
-  };
-  const absl::StatusOr<LoadResult> result = RunLoad(options, workers);
-  if (!result.ok()) return result.status();
-  if (result->counts.samples == 0) {
-    return absl::UnavailableError(
-        absl::StrCat(figures->load, ", ", figures->subject,
-                     ": nothing was acked in the window"));
-  }
-  figures->result.Add(*result);
-  const absl::StatusOr<ProcessUsage> usage = target.Usage();
-  if (!usage.ok()) return usage.status();
-  figures->peak_resident_bytes =
-      std::max(figures->peak_resident_bytes, usage->peak_resident_bytes);
-  return absl::OkStatus();
-}
-
-absl::Status Suite::Weigh(Target& target, LoadFigures* figures) {
-  // Of a server with a history nobody can say what is ours.
-  if (!target.own()) return absl::OkStatus();
-  const absl::Status flushed = target.Flush();
-  if (!flushed.ok()) return flushed;
-  const absl::StatusOr<v1::StatsResponse> stats = target.Stats();
-  if (!stats.ok()) return stats.status();
-  figures->disk_bytes_per_sample =
-      static_cast<double>(DiskBytes(*stats)) /
-      static_cast<double>(figures->result.total_samples);
-  return absl::OkStatus();
-}
 
 void Suite::AddLoadGoals(const LoadPart& part) {
   const LoadFigures* sink = report_.Find(part.name, kSink);
@@ -240,15 +107,17 @@ absl::Status Suite::RunLoadPart(const LoadPart& part) {
   for (const std::string subject : {kSink, kServer, kSink}) {
     const bool is_sink = subject == kSink;
     if (is_sink ? !options_.sink : !options_.server) continue;
-    auto target = StartSubject(subject);
+    auto target = bed_.Start(subject);
     if (!target.ok()) return target.status();
-    auto workers = Encode(w1_, part.rows, is_sink ? nullptr : target->get());
+    auto workers =
+        bed_.Encode(w1_, part.rows, is_sink ? nullptr : target->get());
     if (!workers.ok()) return workers.status();
     LoadFigures* const figures = is_sink ? &sink : &server;
     const absl::Duration window =
         options_.seconds * part.share * (is_sink ? 0.25 : 1);
-    absl::Status status = Load(**target, *workers, part.shape, window, figures);
-    if (status.ok() && !is_sink) status = Weigh(**target, figures);
+    absl::Status status =
+        bed_.Load(**target, *workers, part.shape, window, figures);
+    if (status.ok() && !is_sink) status = bed_.Weigh(**target, figures);
     if (status.ok()) status = (*target)->Stop();
     if (!status.ok()) return status;
   }
@@ -260,14 +129,14 @@ absl::Status Suite::RunLoadPart(const LoadPart& part) {
 
 // W1 as it is, once: the size on disk with no row made twice.
 absl::Status Suite::RunOnce() {
-  auto target = StartSubject(kServer);
+  auto target = bed_.Start(kServer);
   if (!target.ok()) return target.status();
-  auto workers = Encode(w1_, kBulkRows, target->get());
+  auto workers = bed_.Encode(w1_, kBulkRows, target->get());
   if (!workers.ok()) return workers.status();
   LoadFigures figures{.load = "W1 once", .subject = kServer};
   absl::Status status =
-      Load(**target, *workers, LoadShape::kOnce, kOnceTimeout, &figures);
-  if (status.ok()) status = Weigh(**target, &figures);
+      bed_.Load(**target, *workers, LoadShape::kOnce, kOnceTimeout, &figures);
+  if (status.ok()) status = bed_.Weigh(**target, &figures);
   if (!status.ok()) return status;
   report_.loads.push_back(std::move(figures));
   return (*target)->Stop();
@@ -292,14 +161,14 @@ absl::Status Suite::Query(Target& target, const std::string& name,
 absl::Status Suite::RunTraceAndQueries() {
   absl::StatusOr<Dataset> trace = ReadTrace(options_.trace);
   if (!trace.ok()) return trace.status();
-  auto target = StartSubject(kServer);
+  auto target = bed_.Start(kServer);
   if (!target.ok()) return target.status();
-  auto workers = Encode(*trace, kBulkRows, target->get());
+  auto workers = bed_.Encode(*trace, kBulkRows, target->get());
   if (!workers.ok()) return workers.status();
   LoadFigures figures{.load = "trace once", .subject = kServer};
   absl::Status status =
-      Load(**target, *workers, LoadShape::kOnce, kOnceTimeout, &figures);
-  if (status.ok()) status = Weigh(**target, &figures);
+      bed_.Load(**target, *workers, LoadShape::kOnce, kOnceTimeout, &figures);
+  if (status.ok()) status = bed_.Weigh(**target, &figures);
   if (!status.ok()) return status;
   if (figures.disk_bytes_per_sample.has_value()) {
     report_.goals.push_back({.what = "trace on disk, bit-exact",
@@ -311,7 +180,7 @@ absl::Status Suite::RunTraceAndQueries() {
 
   if (Wants("query")) {
     v1::ReadRequest request;
-    request.add_run_ids(runs_["lm_base"]);
+    request.add_run_ids(bed_.run_id("lm_base"));
     request.add_metrics("train/loss");
     status = Query(**target, "8 ranks x 3,200 steps, raw", request);
     if (!status.ok()) return status;
@@ -332,7 +201,7 @@ absl::Status Suite::RunTraceAndQueries() {
 
 absl::Status Suite::RunIdle() {
   std::cerr << "idle ..." << std::endl;
-  auto target = StartSubject(kServer);
+  auto target = bed_.Start(kServer);
   if (!target.ok()) return target.status();
   // Past what a start costs.
   SleepUnlessStopped(absl::Seconds(2));

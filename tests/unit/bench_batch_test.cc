@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "bench/batch.h"
-#include "bench/load_stream.h"
 #include "bench/w1.h"
+#include "bench/worker_load.h"
 #include "waterflow/v1/ingest.pb.h"
 
 namespace waterflow::bench {
