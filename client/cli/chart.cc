@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -38,6 +39,19 @@ bool Finite(const std::pair<double, double>& point) {
   return std::isfinite(point.first) && std::isfinite(point.second);
 }
 
+// How far the lines reach along x.
+double SpanOf(const Chart& chart) {
+  double first = std::numeric_limits<double>::infinity();
+  double last = -first;
+  for (const ChartLine& line : chart.lines) {
+    for (const auto& [x, y] : line.points) {
+      first = std::min(first, x);
+      last = std::max(last, x);
+    }
+  }
+  return std::max(last - first, 0.0);
+}
+
 std::string Script(const Chart& chart, bool logarithmic) {
   const TerminalSize size = SizeOfTerminal(STDOUT_FILENO);
   const int height = std::clamp(size.rows - 4, 12, 24);
@@ -48,7 +62,12 @@ std::string Script(const Chart& chart, bool logarithmic) {
       std::max(size.columns - 1, 40), height, Quoted(chart.title),
       Quoted(chart.x_label));
   if (chart.x_is_time) {
-    script += "set xdata time\nset timefmt \"%s\"\nset format x \"%H:%M:%S\"\n";
+    // Its own choice of times would overlap.
+    absl::StrAppendFormat(
+        &script,
+        "set xdata time\nset timefmt \"%%s\"\n"
+        "set format x \"%%H:%%M:%%S\"\nset xtics %d\n",
+        std::max<int64_t>(std::llround(SpanOf(chart) / 5), 1));
   }
   if (logarithmic) script += "set logscale y\nset format y \"%.0e\"\n";
   if (chart.lines.size() == 1) script += "unset key\n";
@@ -91,8 +110,10 @@ absl::Status Draw(const Chart& chart) {
     return absl::NotFoundError("no finite value to draw in this range");
   }
   std::cout.flush();
-  // A dumb terminal begins its page with a form feed.
-  FILE* gnuplot = popen("gnuplot 2>&1 | tr -d '\\f'", "w");
+  // A dumb terminal begins its page with a form feed and fills lines with
+  // blanks.
+  FILE* gnuplot = popen(
+      "gnuplot 2>&1 | tr -d '\\f' | sed -e 's/ *$//' | sed -e '/./,$!d'", "w");
   if (gnuplot == nullptr) return absl::InternalError("cannot start gnuplot");
   const std::string script = Script(chart, least > 0 && most / least > 1e4);
   const bool written =
