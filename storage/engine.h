@@ -51,8 +51,9 @@ struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
-  // Of this, heads get 1/8 (and seal at it), the log's memtable 1/2.
-  uint64_t memory_limit_bytes = uint64_t{512} << 20;
+  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtable
+  // 1/2, at most 512 MiB.
+  uint64_t memory_limit_bytes = uint64_t{1} << 30;
   // A group commits when this old or this large.
   absl::Duration gather = absl::Milliseconds(5);
   uint64_t group_bytes = uint64_t{4} << 20;

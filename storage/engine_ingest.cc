@@ -291,6 +291,8 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
         item.attempt = std::max(write.attempt, 1u);
         item.values = group.size() * group[0].points.size();
         item.received_ns = now_ns;
+        item.has_step = group[0].points[0]->step.has_value();
+        item.has_time = group[0].points[0]->time_ns.has_value();
         item.assign_row = true;
         items.push_back(std::move(item));
       }

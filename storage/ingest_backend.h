@@ -77,7 +77,8 @@ struct Rejection {
 };
 
 // One session of a stream. Calls must come one at a time; dropping it ends the
-// session and keeps what was appended. It must be dropped before the backend is.
+// session and keeps what was appended. It must be dropped before the backend
+// is.
 class StreamSession {
  public:
   virtual ~StreamSession() = default;

@@ -24,11 +24,11 @@ constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
                                         "axis",    "blocks",  "summaries"};
 
 uint64_t LogMemtableBytes(const EngineOptions& options) {
-  // Half of the memory, so that a record is trimmed before its memtable is
-  // full and never written a second time; more than 256 MiB only makes the
-  // next start slower.
+  // Half of the memory, so that most records are trimmed before their memtable
+  // is flushed, and are never written a second time; more than 512 MiB only
+  // makes the next start slower.
   return std::clamp<uint64_t>(options.memory_limit_bytes / 2, 8u << 20,
-                              256u << 20);
+                              512u << 20);
 }
 
 rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
@@ -104,7 +104,7 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(
-      new Database(options.data_dir, LogMemtableBytes(options) + (16 << 20)));
+      new Database(options.data_dir, LogMemtableBytes(options)));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   rocksdb::Env* env = db_options.env;
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
@@ -215,15 +215,16 @@ absl::Status Database::Resume() const {
   // Trying while the disk is still full turns RocksDB's error into one that
   // only a restart mends: it must be able to flush its memtables and to begin a
   // new log.
+  const uint64_t resume_bytes = log_memtable_bytes_ + (16 << 20);
   uint64_t free_bytes = 0;
   const bool known =
       db_->GetFileSystem()
           ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
           .ok();
-  if (known && free_bytes < resume_bytes_) {
+  if (known && free_bytes < resume_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no room on the disk: ", free_bytes, " bytes are free at ",
-                     path_, ", ", resume_bytes_, " are needed to go on"));
+                     path_, ", ", resume_bytes, " are needed to go on"));
   }
   return ToStatus(db_->Resume(), "resume after an error");
 }
@@ -257,6 +258,18 @@ absl::Status Database::Reclaim(Family f, absl::string_view begin,
   compact.exclusive_manual_compaction = false;
   return ToStatus(db_->CompactRange(compact, family(f), &first, &last),
                   "reclaim");
+}
+
+void Database::LogTrimmed() const {
+  rocksdb::ColumnFamilyHandle* const log = family(Family::kLog);
+  uint64_t used = 0;
+  const bool known = db_->GetIntProperty(
+      log, rocksdb::DB::Properties::kCurSizeActiveMemTable, &used);
+  if (!known || used < log_memtable_bytes_ / 2) return;
+  rocksdb::FlushOptions flush;
+  flush.wait = false;
+  flush.allow_write_stall = true;
+  db_->Flush(flush, log).PermitUncheckedError();
 }
 
 DiskBytes Database::disk_bytes() const {

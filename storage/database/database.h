@@ -65,6 +65,11 @@ class Database {
   // again. RESOURCE_EXHAUSTED while there is too little room for that.
   absl::Status Resume() const;
 
+  // To be called when the log was trimmed. The log's memtable will be flushed
+  // one day, for it only grows; just now least of it is alive, and what is dead
+  // is not written.
+  void LogTrimmed() const;
+
   // Flushes memtables, drops what is deleted, and lets go of old logs.
   absl::Status Settle() const;
   // Gives the disk space of deleted keys in [begin, end) back.
@@ -75,12 +80,12 @@ class Database {
   static std::string VersionName();
 
  private:
-  Database(std::string path, uint64_t resume_bytes)
-      : path_(std::move(path)), resume_bytes_(resume_bytes) {}
+  Database(std::string path, uint64_t log_memtable_bytes)
+      : path_(std::move(path)), log_memtable_bytes_(log_memtable_bytes) {}
   absl::Status CheckFormat(bool is_new) const;
 
   const std::string path_;
-  const uint64_t resume_bytes_;  // free on the disk, to go on after an error
+  const uint64_t log_memtable_bytes_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };

@@ -69,18 +69,13 @@ class ByteReader {
   absl::string_view rest() const { return rest_; }
 
   uint64_t Varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      if (rest_.empty()) break;
-      const uint8_t byte = static_cast<uint8_t>(rest_.front());
+    // Nearly all are one byte long.
+    if (!rest_.empty() && static_cast<uint8_t>(rest_.front()) < 0x80) {
+      const uint64_t value = static_cast<uint8_t>(rest_.front());
       rest_.remove_prefix(1);
-      if (shift == 63 && byte > 1) break;  // beyond 64 bits
-      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
+      return value;
     }
-    ok_ = false;
-    rest_ = {};
-    return 0;
+    return LongVarint();
   }
   // A varint that must fit; more is an error.
   uint32_t Varint32() {
@@ -120,6 +115,21 @@ class ByteReader {
   }
 
  private:
+  uint64_t LongVarint() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (rest_.empty()) break;
+      const uint8_t byte = static_cast<uint8_t>(rest_.front());
+      rest_.remove_prefix(1);
+      if (shift == 63 && byte > 1) break;  // beyond 64 bits
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    ok_ = false;
+    rest_ = {};
+    return 0;
+  }
+
   absl::string_view rest_;
   bool ok_ = true;
 };

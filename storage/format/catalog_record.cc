@@ -12,9 +12,7 @@ class Encoder {
   void Unsigned(uint64_t value) { AppendVarint(value, &out_); }
   void Signed(int64_t value) { AppendVarint(ZigZag(value), &out_); }
   void Text(const std::string& text) { AppendString(text, &out_); }
-  void Raw(const Uuid& id) {
-    out_.append(id.raw().data(), id.raw().size());
-  }
+  void Raw(const Uuid& id) { out_.append(id.raw().data(), id.raw().size()); }
   template <typename E>
   void Byte(E value) {
     out_.push_back(static_cast<char>(value));

@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "storage/format/bytes.h"
+#include "storage/model/limits.h"
 
 namespace waterflow::storage {
 namespace {
@@ -69,13 +70,25 @@ void ReadLane(ByteReader* in, LaneName* lane, SchemaId* schema) {
   std::copy(stream.begin(), stream.end(), lane->stream.bytes.begin());
 }
 
-// Returns the bytes that close the record, which are still to be written when
-// `head_only` is set.
+// The record's length stands in front of it and is known only behind: a varint
+// of fixed width (padded with continuation bits) is filled in at the end.
+constexpr size_t kLengthBytes = 4;
+static_assert(kMaxMessageBytes + 4096 < 1u << (7 * kLengthBytes));
+
+void FillLength(size_t length, char* at) {
+  for (size_t i = 0; i < kLengthBytes; ++i) {
+    const bool more = i + 1 < kLengthBytes;
+    at[i] = static_cast<char>((length & 0x7f) | (more ? 0x80 : 0));
+    length >>= 7;
+  }
+}
+
 void Append(const LogRecord& record, bool head_only, std::string* out) {
-  std::string payload;
-  const absl::string_view tail = std::visit(PayloadWriter{&payload}, record);
-  AppendVarint(payload.size() + tail.size(), out);
-  out->append(payload);
+  const size_t begin = out->size();
+  out->append(kLengthBytes, '\0');
+  const absl::string_view tail = std::visit(PayloadWriter{out}, record);
+  const size_t payload = out->size() - begin - kLengthBytes + tail.size();
+  FillLength(payload, out->data() + begin);
   if (!head_only) absl::StrAppend(out, tail);
 }
 

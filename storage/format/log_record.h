@@ -1,7 +1,8 @@
 // What one commit group holds in the log, in commit order:
 //
 //   group   := record*
-//   record  := length varint32, kind u8, payload (length counts kind + payload)
+//   record  := length varint (always 4 bytes), kind u8, payload (length counts
+//              kind + payload)
 //   batch   := 1, run, worker, attempt, schema, schema number (varints), stream
 //              16 bytes, first_row varint, rows varint, skip varint,
 //              received_ns fixed64, body (a Batch as it came; the rest)

@@ -160,10 +160,9 @@ void Committer::Commit(Group& group) {
     status = wait_for_room_();
   }
   const Position position{last_.value + 1};
-  records_.clear();
   if (status.ok()) {
-    Encode(group, &records_);
-    if (!records_.empty()) status = WriteLog(records_, position);
+    Encode(group);
+    if (!records_.empty()) status = WriteLog(position);
   } else {
     // No room for rows, but deletes may make some.
     Group rows;
@@ -174,8 +173,8 @@ void Committer::Commit(Group& group) {
     std::move(keep, group.end(), std::back_inserter(rows));
     group.erase(keep, group.end());
     Fail(rows, status);
-    Encode(group, &records_);
-    status = records_.empty() ? absl::OkStatus() : WriteLog(records_, position);
+    Encode(group);
+    status = records_.empty() ? absl::OkStatus() : WriteLog(position);
   }
   if (status.ok()) {
     if (!records_.empty()) last_ = position;
@@ -186,7 +185,10 @@ void Committer::Commit(Group& group) {
   }
 }
 
-void Committer::Encode(Group& group, std::string* out) {
+void Committer::Encode(Group& group) {
+  records_.clear();
+  bodies_.clear();
+  std::string* const out = &records_;
   for (const Change& change : carried_) {
     if (change.value.has_value()) {
       AppendRecord(CatalogRecord{change.key, *change.value}, out);
@@ -212,7 +214,7 @@ void Committer::Encode(Group& group, std::string* out) {
                                      .received_ns = item.received_ns,
                                      .body = item.body.view()},
                          out);
-        out->append(item.body.bytes.get(), item.body.size);
+        bodies_.emplace_back(out->size(), item.body.view());
         break;
       }
       case Pending::Kind::kVoid:
@@ -242,18 +244,31 @@ void Committer::Encode(Group& group, std::string* out) {
   }
 }
 
-absl::Status Committer::WriteLog(const std::string& records,
-                                 Position position) {
+absl::Status Committer::WriteLog(Position position) {
   if (write_failed_) {
     if (absl::Status s = database_->Resume(); !s.ok()) {
       return absl::ResourceExhaustedError(s.message());
     }
     write_failed_ = false;
   }
-  rocksdb::WriteBatch batch;
-  batch.Put(database_->family(Family::kLog), LogKey(position), records);
+  slices_.clear();
+  size_t begin = 0;
+  size_t bytes = records_.size();
+  for (const auto& [at, body] : bodies_) {
+    slices_.emplace_back(records_.data() + begin, at - begin);
+    slices_.push_back(ToSlice(body));
+    begin = at;
+    bytes += body.size();
+  }
+  slices_.emplace_back(records_.data() + begin, records_.size() - begin);
+  const std::string key = LogKey(position);
+  const rocksdb::Slice key_slice(key);
+  batch_.Clear();
+  batch_.Put(
+      database_->family(Family::kLog), rocksdb::SliceParts(&key_slice, 1),
+      rocksdb::SliceParts(slices_.data(), static_cast<int>(slices_.size())));
   absl::Status status =
-      database_->Write(&batch, options_.sync != SyncPolicy::kOff);
+      database_->Write(&batch_, options_.sync != SyncPolicy::kOff);
   if (!status.ok()) {
     write_failed_ = true;
     // Whatever the cause, the client's remedy is the same: keep it, try again.
@@ -263,7 +278,7 @@ absl::Status Committer::WriteLog(const std::string& records,
     return status;
   }
   groups_.fetch_add(1);
-  bytes_.fetch_add(records.size());
+  bytes_.fetch_add(bytes);
   return status;
 }
 
@@ -285,7 +300,9 @@ void Committer::Apply(Group& group, Position position) {
                                 .received_ns = item.received_ns,
                                 .rows = static_cast<uint32_t>(item.rows),
                                 .skip = item.skip,
-                                .attempt = item.attempt},
+                                .attempt = item.attempt,
+                                .has_step = item.has_step,
+                                .has_time = item.has_time},
                       item.first_row + item.rows, item.values);
         break;
       case Pending::Kind::kVoid:

@@ -66,6 +66,8 @@ struct Pending {
   uint32_t attempt = 1;
   uint64_t values = 0;
   int64_t received_ns = 0;
+  bool has_step = false;
+  bool has_time = false;
   // For writers that do not number their rows: the lane's next ones.
   bool assign_row = false;
   Changes changes;
@@ -110,9 +112,9 @@ class Committer {
   // Waits for a group's worth of items; false: stopped and nothing is left.
   bool Gather(Group* group);
   void Commit(Group& group);
-  // Drops what must not be committed and writes the rest as log records.
-  void Encode(Group& group, std::string* out);
-  absl::Status WriteLog(const std::string& records, Position position);
+  // Drops what must not be committed and encodes the rest as log records.
+  void Encode(Group& group);
+  absl::Status WriteLog(Position position);
   void Apply(Group& group, Position position);
   void Acknowledge(Group& group, Position position);
   void Fail(Group& group, const absl::Status& status);
@@ -144,7 +146,13 @@ class Committer {
   Changes carried_;
   std::vector<RunId> carried_deletes_;
   bool write_failed_ = false;
+  // The records of the group at hand: all but the bodies of batches, and where
+  // in it which body goes. So a body is copied once on its way to the log, into
+  // RocksDB's own buffer.
   std::string records_;
+  std::vector<std::pair<size_t, absl::string_view>> bodies_;
+  std::vector<rocksdb::Slice> slices_;
+  rocksdb::WriteBatch batch_;
   std::vector<SessionState*> touched_sessions_;
   std::thread thread_;
 };

@@ -78,11 +78,8 @@ absl::Status GenerationWriter::WriteTable(RunId run, SchemaId schema,
   std::vector<std::vector<StripPlan>> plans;
   for (const auto& [worker, head] : table.heads) {
     heads.emplace_back(head->batches.begin(), head->batches.end());
-    if (absl::Status s = PlanStrips(worker, head->first_row, heads.back(),
-                                    strip_rows, &plans.emplace_back());
-        !s.ok()) {
-      return s;
-    }
+    PlanStrips(worker, head->first_row, heads.back(), strip_rows,
+               &plans.emplace_back());
   }
   std::vector<WorkerBlock> worker_blocks;
   for (size_t w = 0; w < plans.size(); ++w) {

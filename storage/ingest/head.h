@@ -21,6 +21,8 @@ struct HeadBatch {
   uint32_t rows = 0;
   uint32_t skip = 0;  // rows at its front that were stored before
   uint32_t attempt = 1;
+  bool has_step = false;
+  bool has_time = false;
 };
 
 // The same without the bytes, for readers.
@@ -30,13 +32,17 @@ struct HeadBatchView {
   uint32_t rows = 0;
   uint32_t skip = 0;
   uint32_t attempt = 1;
+  bool has_step = false;
+  bool has_time = false;
 
   explicit HeadBatchView(const HeadBatch& batch)
       : body(batch.body.view()),
         received_ns(batch.received_ns),
         rows(batch.rows),
         skip(batch.skip),
-        attempt(batch.attempt) {}
+        attempt(batch.attempt),
+        has_step(batch.has_step),
+        has_time(batch.has_time) {}
 };
 
 struct Head {

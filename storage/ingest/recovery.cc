@@ -151,7 +151,9 @@ class Replayer {
                          .received_ns = r.received_ns,
                          .rows = r.rows,
                          .skip = r.skip,
-                         .attempt = r.attempt},
+                         .attempt = r.attempt,
+                         .has_step = !view.steps.empty(),
+                         .has_time = !view.times.empty()},
                r.first_row + r.rows, CountValues(view, r.skip));
     rows_ += r.rows - r.skip;
     return absl::OkStatus();

@@ -185,6 +185,7 @@ absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
 
 void Sealer::Reclaim(const Unsealed& unsealed) {
   // Failing here costs space until the next flush, and nothing else.
+  database_->LogTrimmed();
   const std::string begin = LogKey(Position{0});
   const std::string end = LogKey(unsealed.last);
   const rocksdb::Slice first(begin);

@@ -151,6 +151,8 @@ std::optional<Rejection> Session::Append(BatchBody body) {
   item.attempt = options_.attempt;
   item.values = skip == 0 ? values : CountValues(view_, item.skip);
   item.received_ns = absl::GetCurrentTimeNanos();
+  item.has_step = !view_.steps.empty();
+  item.has_time = !view_.times.empty();
   item.body = std::move(body);
   lane.next_row = end;
   committer_->Enqueue(std::move(item));

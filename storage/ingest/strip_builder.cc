@@ -14,32 +14,30 @@ void SetBits(uint32_t begin, uint32_t end, std::string* bitmap) {
 }
 
 // From "every row so far has a value" to a bitmap that says so.
-void MakeSparse(uint32_t filled, uint32_t strip_rows, ChunkValues* chunk) {
+void MakeSparse(uint32_t filled, bool any_value, uint32_t strip_rows,
+                ChunkValues* chunk) {
   if (!chunk->present.empty()) return;
   chunk->present.assign((strip_rows + 7) / 8, '\0');
-  if (!chunk->values.empty()) SetBits(0, filled, &chunk->present);
+  if (any_value) SetBits(0, filled, &chunk->present);
 }
 
 }  // namespace
 
-absl::Status PlanStrips(WorkerId worker, uint64_t first_row,
-                        absl::Span<const HeadBatchView> batches,
-                        uint32_t max_rows, std::vector<StripPlan>* plans) {
-  BatchView view;
+void PlanStrips(WorkerId worker, uint64_t first_row,
+                absl::Span<const HeadBatchView> batches, uint32_t max_rows,
+                std::vector<StripPlan>* plans) {
   StripPlan* plan = nullptr;
   for (size_t b = 0; b < batches.size(); ++b) {
     const HeadBatchView& batch = batches[b];
-    if (absl::Status s = ParseBatch(batch.body, &view); !s.ok()) return s;
-    const bool has_step = !view.steps.empty();
-    const bool stamped = view.times.empty();
+    const bool stamped = !batch.has_time;
     for (uint32_t row = batch.skip; row < batch.rows;) {
       if (plan == nullptr || plan->strip.attempt != batch.attempt ||
-          plan->strip.has_step != has_step ||
+          plan->strip.has_step != batch.has_step ||
           plan->strip.time_stamped != stamped || plan->strip.rows == max_rows) {
         plan = &plans->emplace_back();
         plan->strip.worker = worker;
         plan->strip.attempt = batch.attempt;
-        plan->strip.has_step = has_step;
+        plan->strip.has_step = batch.has_step;
         plan->strip.time_stamped = stamped;
         plan->strip.first_row = first_row;
       }
@@ -51,11 +49,10 @@ absl::Status PlanStrips(WorkerId worker, uint64_t first_row,
       row += rows;
     }
   }
-  return absl::OkStatus();
 }
 
 StripReader::StripReader(uint32_t metric_count)
-    : slot_of_(metric_count), slots_(metric_count) {
+    : slot_of_(metric_count), fills_(metric_count) {
   for (uint32_t m = 0; m < metric_count; ++m) {
     slot_of_[m] = static_cast<int32_t>(m);
   }
@@ -63,7 +60,7 @@ StripReader::StripReader(uint32_t metric_count)
 
 StripReader::StripReader(uint32_t metric_count,
                          absl::Span<const uint32_t> columns)
-    : slot_of_(metric_count, -1), slots_(columns.size()) {
+    : slot_of_(metric_count, -1), fills_(columns.size()) {
   for (size_t i = 0; i < columns.size(); ++i) {
     slot_of_[columns[i]] = static_cast<int32_t>(i);
   }
@@ -75,13 +72,14 @@ absl::Status StripReader::Read(const StripPlan& plan,
   const uint32_t rows = plan.strip.rows;
   out->steps.resize(plan.strip.has_step ? rows : 0);
   out->times_ns.resize(rows);
-  out->metrics.resize(slots_);
-  for (ChunkValues& chunk : out->metrics) {
+  out->metrics.resize(fills_.size());
+  for (size_t slot = 0; slot < fills_.size(); ++slot) {
+    ChunkValues& chunk = out->metrics[slot];
     chunk.rows = rows;
     chunk.present.clear();
     chunk.values.clear();
+    fills_[slot] = Fill{.chunk = &chunk};
   }
-  filled_.assign(slots_, 0);
   uint32_t at = 0;
   for (const BatchPiece& piece : plan.pieces) {
     const HeadBatchView& batch = batches[piece.batch];
@@ -99,60 +97,77 @@ absl::Status StripReader::Read(const StripPlan& plan,
                   8 * size_t{piece.rows});
     }
     for (const ColumnView& column : view_.columns) {
-      Fill(column, piece, at, rows, out);
+      if (column.dense()) {
+        AddDense(column, piece, at, rows);
+      } else {
+        AddSparse(column, piece, at, rows);
+      }
     }
     at += piece.rows;
   }
-  for (size_t slot = 0; slot < slots_; ++slot) {
-    ChunkValues& chunk = out->metrics[slot];
-    if (!chunk.values.empty() && filled_[slot] < rows) {
-      MakeSparse(filled_[slot], rows, &chunk);
+  for (Fill& fill : fills_) {
+    ChunkValues& chunk = *fill.chunk;
+    if (fill.count > 0 && fill.rows < rows) {
+      MakeSparse(fill.rows, fill.count > 0, rows, &chunk);
     }
+    chunk.values.resize(fill.count);
     // Sparse on the wire, but with all its rows: dense on disk.
-    if (chunk.values.size() == rows || chunk.values.empty()) {
-      chunk.present.clear();
-    }
+    if (fill.count == rows || fill.count == 0) chunk.present.clear();
   }
   return absl::OkStatus();
 }
 
-void StripReader::Fill(const ColumnView& column, const BatchPiece& piece,
-                       uint32_t at, uint32_t strip_rows, StripColumns* out) {
+double* StripReader::Extend(Fill& fill, uint32_t at, uint32_t rows,
+                            uint32_t strip_rows, bool dense) {
+  ChunkValues& chunk = *fill.chunk;
+  // As long as it can become, once: rows of one come one at a time.
+  if (chunk.values.empty()) chunk.values.resize(strip_rows);
+  if (fill.rows < at || !dense) {
+    MakeSparse(fill.rows, fill.count > 0, strip_rows, &chunk);
+  }
+  if (dense && !chunk.present.empty()) SetBits(at, at + rows, &chunk.present);
+  fill.rows = at + rows;
+  return chunk.values.data() + fill.count;
+}
+
+void StripReader::AddDense(const ColumnView& column, const BatchPiece& piece,
+                           uint32_t at, uint32_t strip_rows) {
   const size_t width = ValueBytes(column.type);
+  const char* values = column.values.data() + width * size_t{piece.first_row};
   for (uint32_t i = 0; i < column.span; ++i) {
     const int32_t slot = slot_of_[column.metric + i];
-    if (slot < 0) continue;
-    ChunkValues& chunk = out->metrics[slot];
-    if (chunk.values.capacity() < strip_rows) chunk.values.reserve(strip_rows);
-    if (filled_[slot] < at || !column.dense()) {
-      MakeSparse(filled_[slot], strip_rows, &chunk);
+    if (slot >= 0) {
+      Fill& fill = fills_[slot];
+      double* const to = Extend(fill, at, piece.rows, strip_rows, true);
+      WidenValues(column.type, {values, piece.rows * width}, to);
+      fill.count += piece.rows;
     }
-    filled_[slot] = at + piece.rows;
-    size_t first = piece.first_row;
-    size_t count = piece.rows;
-    if (column.dense()) {
-      first += size_t{i} * view_.rows;
-      if (!chunk.present.empty()) {
-        SetBits(at, at + piece.rows, &chunk.present);
-      }
-    } else {
-      first = count = 0;
-      for (uint32_t row = 0; row < piece.first_row + piece.rows; ++row) {
-        if (!IsPresent(column.present, row)) continue;
-        if (row < piece.first_row) {
-          ++first;
-          continue;
-        }
-        ++count;
-        const uint32_t strip_row = at + row - piece.first_row;
-        SetBits(strip_row, strip_row + 1, &chunk.present);
-      }
-    }
-    const size_t before = chunk.values.size();
-    chunk.values.resize(before + count);
-    WidenValues(column.type, column.values.substr(first * width, count * width),
-                chunk.values.data() + before);
+    values += width * view_.rows;
   }
+}
+
+void StripReader::AddSparse(const ColumnView& column, const BatchPiece& piece,
+                            uint32_t at, uint32_t strip_rows) {
+  const int32_t slot = slot_of_[column.metric];
+  if (slot < 0) return;
+  Fill& fill = fills_[slot];
+  double* const to = Extend(fill, at, piece.rows, strip_rows, false);
+  size_t first = 0;
+  size_t count = 0;
+  for (uint32_t row = 0; row < piece.first_row + piece.rows; ++row) {
+    if (!IsPresent(column.present, row)) continue;
+    if (row < piece.first_row) {
+      ++first;
+      continue;
+    }
+    ++count;
+    const uint32_t strip_row = at + row - piece.first_row;
+    SetBits(strip_row, strip_row + 1, &fill.chunk->present);
+  }
+  const size_t width = ValueBytes(column.type);
+  WidenValues(column.type, column.values.substr(first * width, count * width),
+              to);
+  fill.count += static_cast<uint32_t>(count);
 }
 
 }  // namespace waterflow::storage

@@ -30,9 +30,9 @@ struct StripPlan {
 
 // Cuts batches (of one worker, in row order) into strips of at most `max_rows`.
 // `first_row` is the row index of the first row.
-absl::Status PlanStrips(WorkerId worker, uint64_t first_row,
-                        absl::Span<const HeadBatchView> batches,
-                        uint32_t max_rows, std::vector<StripPlan>* plans);
+void PlanStrips(WorkerId worker, uint64_t first_row,
+                absl::Span<const HeadBatchView> batches, uint32_t max_rows,
+                std::vector<StripPlan>* plans);
 
 // The rows of a strip as columns. Reused from strip to strip, so that its
 // memory is.
@@ -54,12 +54,23 @@ class StripReader {
                     absl::Span<const HeadBatchView> batches, StripColumns* out);
 
  private:
-  void Fill(const ColumnView& column, const BatchPiece& piece, uint32_t at,
-            uint32_t strip_rows, StripColumns* out);
+  // How far the column of one metric has come.
+  struct Fill {
+    ChunkValues* chunk = nullptr;
+    uint32_t rows = 0;   // of the strip, accounted for
+    uint32_t count = 0;  // values
+  };
+
+  void AddDense(const ColumnView& column, const BatchPiece& piece, uint32_t at,
+                uint32_t strip_rows);
+  void AddSparse(const ColumnView& column, const BatchPiece& piece, uint32_t at,
+                 uint32_t strip_rows);
+  // Accounts for rows [at, at + rows) and returns where their values go.
+  static double* Extend(Fill& fill, uint32_t at, uint32_t rows,
+                        uint32_t strip_rows, bool dense);
 
   std::vector<int32_t> slot_of_;  // column -> entry of metrics, or -1
-  size_t slots_ = 0;
-  std::vector<uint32_t> filled_;  // rows of the strip accounted for, per slot
+  std::vector<Fill> fills_;       // per entry of metrics
   BatchView view_;
 };
 

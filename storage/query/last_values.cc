@@ -102,6 +102,12 @@ class LastValuesReader {
             series.Finish(run_.metrics[m].name, run_.workers[worker.value]));
       }
     }
+    // Ids were given in the order in which workers came.
+    std::sort(values.begin(), values.end(),
+              [](const LastValue& a, const LastValue& b) {
+                return std::tie(a.metric, a.worker) <
+                       std::tie(b.metric, b.worker);
+              });
     return values;
   }
 
@@ -208,11 +214,7 @@ class LastValuesReader {
     StripColumns rows;
     for (const HeadRows& head : heads->second) {
       plans.clear();
-      if (absl::Status s =
-              PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
-          !s.ok()) {
-        return s;
-      }
+      PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
       for (const StripPlan& plan : plans) {
         if (absl::Status s = reader.Read(plan, head.batches, &rows); !s.ok()) {
           return s;

@@ -13,8 +13,8 @@
 
 namespace waterflow::storage {
 
-// For the metrics and workers that `run` selects, ordered by metric (as in
-// run.metrics), then worker.
+// For the metrics and workers that `run` selects, ordered by metric name, then
+// worker.
 absl::StatusOr<std::vector<LastValue>> ReadLastValues(const RunView& run,
                                                       const Snapshot& snapshot,
                                                       SealedReader* sealed);

@@ -92,6 +92,10 @@ absl::StatusOr<std::vector<Series>> SeriesReader::Read(
     Sort(filter.axis, &series);
     all.push_back(std::move(series));
   }
+  // Ids were given in the order in which workers came.
+  std::sort(all.begin(), all.end(), [this](const Series& a, const Series& b) {
+    return run_.workers[a.worker.value] < run_.workers[b.worker.value];
+  });
   return all;
 }
 
@@ -145,11 +149,7 @@ absl::Status SeriesReader::ReadHeads(const MetricPlace& place,
   StripColumns columns;
   for (const HeadRows& head : heads->second) {
     plans.clear();
-    if (absl::Status s =
-            PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
-        !s.ok()) {
-      return s;
-    }
+    PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
     for (const StripPlan& plan : plans) {
       if (absl::Status s = reader.Read(plan, head.batches, &columns); !s.ok()) {
         return s;
