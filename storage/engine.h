@@ -47,13 +47,16 @@ enum class SyncPolicy : uint8_t {
   kOff,       // after the write; a power cut may lose it, a dead process not
 };
 
+// A quarter of the machine's memory.
+uint64_t DefaultMemoryLimitBytes();
+
 struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
   // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtable
-  // 1/2, at most 512 MiB.
-  uint64_t memory_limit_bytes = uint64_t{1} << 30;
+  // 1/2, at most 1 GiB.
+  uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // A group commits when this old or this large.
   absl::Duration gather = absl::Milliseconds(5);
   uint64_t group_bytes = uint64_t{4} << 20;

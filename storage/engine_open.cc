@@ -1,5 +1,6 @@
 // The life of a store: open, close, and what an operator asks of it.
 #include <rocksdb/utilities/checkpoint.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -14,6 +15,11 @@
 namespace waterflow::storage {
 
 std::string StorageVersion() { return Database::VersionName(); }
+
+uint64_t DefaultMemoryLimitBytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
+}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(options);

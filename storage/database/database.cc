@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 
@@ -25,10 +26,10 @@ constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
 
 uint64_t LogMemtableBytes(const EngineOptions& options) {
   // Half of the memory, so that most records are trimmed before their memtable
-  // is flushed, and are never written a second time; more than 512 MiB only
-  // makes the next start slower.
+  // is flushed, and are never written a second time; more than 1 GiB only makes
+  // the next start slower.
   return std::clamp<uint64_t>(options.memory_limit_bytes / 2, 8u << 20,
-                              512u << 20);
+                              1u << 30);
 }
 
 rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
@@ -265,7 +266,7 @@ void Database::LogTrimmed() const {
   uint64_t used = 0;
   const bool known = db_->GetIntProperty(
       log, rocksdb::DB::Properties::kCurSizeActiveMemTable, &used);
-  if (!known || used < log_memtable_bytes_ / 2) return;
+  if (!known || used < log_memtable_bytes_ / 4 * 3) return;
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -287,7 +288,8 @@ DiskBytes Database::disk_bytes() const {
 }
 
 std::string Database::VersionName() {
-  return absl::StrCat("RocksDB ", rocksdb::GetRocksVersionAsString());
+  return absl::StrCat("RocksDB ", rocksdb::GetRocksVersionAsString(),
+                      HardwareCrc32cInUse() ? ", hardware crc32c" : "");
 }
 
 }  // namespace waterflow::storage

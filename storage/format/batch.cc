@@ -79,6 +79,40 @@ bool HoldsExactly(int64_t value) {
          static_cast<int64_t>(widened) == value;
 }
 
+// Takes column `index` from `body` (at its tag) when it is framed as that
+// column of the batch before was.
+bool TakeFramed(const std::vector<ColumnFrame>& frames, size_t index,
+                ByteReader* reader, ColumnView* column) {
+  if (index >= frames.size()) return false;
+  const ColumnFrame& frame = frames[index];
+  const absl::string_view rest = reader->rest();
+  if (frame.size == 0 || rest.size() < size_t{frame.size} + frame.value_bytes ||
+      std::memcmp(rest.data(), frame.bytes.data(), frame.size) != 0) {
+    return false;
+  }
+  *column = frame.column;
+  reader->Bytes(frame.size);
+  column->values = reader->Bytes(frame.value_bytes);
+  return true;
+}
+
+// Remembers how a column was framed, if its values came last in it.
+void Remember(absl::string_view bytes, const ColumnView& column, size_t index,
+              std::vector<ColumnFrame>* frames) {
+  if (frames->size() <= index) frames->resize(index + 1);
+  ColumnFrame& frame = (*frames)[index];
+  frame.size = 0;
+  const size_t head = bytes.size() - column.values.size();
+  const bool values_last = column.dense() && !column.values.empty() &&
+                           column.values.data() == bytes.data() + head;
+  if (!values_last || head > frame.bytes.size()) return;
+  std::memcpy(frame.bytes.data(), bytes.data(), head);
+  frame.size = static_cast<uint32_t>(head);
+  frame.value_bytes = static_cast<uint32_t>(column.values.size());
+  frame.column = column;
+  frame.column.values = {};
+}
+
 // Names a column for an error: its number, and the metric when there is one.
 std::string ColumnName(size_t index, const ColumnView& column,
                        absl::Span<const std::string> metrics) {
@@ -149,9 +183,17 @@ int64_t BatchView::time_ns(uint32_t row) const {
 absl::Status ParseBatch(absl::string_view body, BatchView* batch) {
   std::vector<ColumnView> columns = std::move(batch->columns);
   columns.clear();
-  *batch = BatchView{.columns = std::move(columns)};
+  std::vector<ColumnFrame> frames = std::move(batch->frames);
+  *batch =
+      BatchView{.columns = std::move(columns), .frames = std::move(frames)};
   ByteReader reader(body);
   while (reader.ok() && !reader.rest().empty()) {
+    const absl::string_view at = reader.rest();
+    if (ColumnView column;
+        TakeFramed(batch->frames, batch->columns.size(), &reader, &column)) {
+      batch->columns.push_back(column);
+      continue;
+    }
     const uint32_t tag = reader.Varint32();
     switch (tag) {
       case Tag(1, kVarint):
@@ -187,6 +229,8 @@ absl::Status ParseBatch(absl::string_view body, BatchView* batch) {
                            " has type ", type, ", expected 1 to 3"));
         }
         column.type = static_cast<ValueType>(type);
+        Remember(at.substr(0, at.size() - reader.rest().size()), column,
+                 batch->columns.size() - 1, &batch->frames);
         break;
       }
       default:

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+
+#include "storage/codec/float32.h"
 
 namespace waterflow::storage {
 namespace {
@@ -126,6 +129,8 @@ double* StripReader::Extend(Fill& fill, uint32_t at, uint32_t rows,
     MakeSparse(fill.rows, fill.count > 0, strip_rows, &chunk);
   }
   if (dense && !chunk.present.empty()) SetBits(at, at + rows, &chunk.present);
+  fill.values = chunk.values.data();
+  fill.plain = chunk.present.empty();
   fill.rows = at + rows;
   return chunk.values.data() + fill.count;
 }
@@ -136,7 +141,31 @@ void StripReader::AddDense(const ColumnView& column, const BatchPiece& piece,
   const char* values = column.values.data() + width * size_t{piece.first_row};
   for (uint32_t i = 0; i < column.span; ++i) {
     const int32_t slot = slot_of_[column.metric + i];
-    if (slot >= 0) {
+    if (slot >= 0 && piece.rows == 1 && fills_[slot].plain &&
+        fills_[slot].rows == at) {
+      // A live worker's batch is one row: no call per value.
+      Fill& fill = fills_[slot];
+      switch (column.type) {
+        case ValueType::kFloat64:
+          std::memcpy(fill.values + fill.count, values, sizeof(double));
+          break;
+        case ValueType::kFloat32: {
+          float narrow;
+          std::memcpy(&narrow, values, sizeof(narrow));
+          fill.values[fill.count] = static_cast<double>(narrow);
+          if (std::isnan(narrow))
+            WidenFloat32s(values, 1, fill.values + fill.count);
+          break;
+        }
+        case ValueType::kInt64: {
+          int64_t whole;
+          std::memcpy(&whole, values, sizeof(whole));
+          fill.values[fill.count] = static_cast<double>(whole);
+        }
+      }
+      ++fill.count;
+      fill.rows = at + 1;
+    } else if (slot >= 0) {
       Fill& fill = fills_[slot];
       double* const to = Extend(fill, at, piece.rows, strip_rows, true);
       WidenValues(column.type, {values, piece.rows * width}, to);

@@ -57,8 +57,10 @@ class StripReader {
   // How far the column of one metric has come.
   struct Fill {
     ChunkValues* chunk = nullptr;
-    uint32_t rows = 0;   // of the strip, accounted for
-    uint32_t count = 0;  // values
+    uint32_t rows = 0;         // of the strip, accounted for
+    uint32_t count = 0;        // values
+    double* values = nullptr;  // of the chunk, as long as the strip
+    bool plain = false;        // every row so far has a value
   };
 
   void AddDense(const ColumnView& column, const BatchPiece& piece, uint32_t at,

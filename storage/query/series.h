@@ -43,7 +43,8 @@ class SeriesReader {
                SealedReader* sealed)
       : run_(run), snapshot_(snapshot), sealed_(sealed) {}
 
-  // The workers that have a point, by role and rank. DATA_LOSS names a bad block.
+  // The workers that have a point, by role and rank. DATA_LOSS names a bad
+  // block.
   absl::StatusOr<std::vector<Series>> Read(const MetricView& metric,
                                            const PointFilter& filter);
 

@@ -414,6 +414,7 @@ TEST_F(EngineIngest, WritesAreAtomicAndRepeatable) {
 
 TEST_F(EngineIngest, ManyWorkersAndSealsReadAsOne) {
   options_.memory_limit_bytes = 8 << 20;  // seals at 1 MiB
+  options_.group_bytes = 256 << 10;       // and looks at it often
   Reopen();
   const Uuid run = MakeRun();
   std::vector<TestStream> streams;

@@ -31,7 +31,8 @@ TEST(FlagsTest, DefaultsAreThoseOfTheStruct) {
   EXPECT_EQ(options.engine.data_dir, "waterflow-data");
   EXPECT_EQ(options.listen, "127.0.0.1:7070");
   EXPECT_EQ(options.engine.sync, storage::SyncPolicy::kAlways);
-  EXPECT_EQ(options.engine.memory_limit_bytes, uint64_t{1} << 30);
+  EXPECT_EQ(options.engine.memory_limit_bytes,
+            storage::DefaultMemoryLimitBytes());
   EXPECT_EQ(options.engine.gather, absl::Milliseconds(5));
   EXPECT_EQ(options.grpc_threads, 1);
 }
