@@ -12,7 +12,7 @@ namespace {
 
 enum Form : uint8_t { kStored = 0, kZstd = 1 };
 
-constexpr int kLevel = -1;
+constexpr int kLevel = -4;
 // A frame's own bytes (magic, header, block header) eat what could be gained.
 constexpr size_t kMinZstdBytes = 24;
 
