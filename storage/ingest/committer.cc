@@ -21,6 +21,16 @@ bool HoldsRows(const Pending& item) {
   return item.kind == Pending::Kind::kBatch;
 }
 
+void AppendChanges(const Changes& changes, std::string* out) {
+  for (const Change& change : changes) {
+    if (change.value.has_value()) {
+      AppendRecord(CatalogRecord{change.key, *change.value}, out);
+    } else {
+      AppendRecord(EraseRecord{change.key}, out);
+    }
+  }
+}
+
 }  // namespace
 
 Committer::Committer(const EngineOptions& options, Database* database,
@@ -189,13 +199,7 @@ void Committer::Encode(Group& group) {
   records_.clear();
   bodies_.clear();
   std::string* const out = &records_;
-  for (const Change& change : carried_) {
-    if (change.value.has_value()) {
-      AppendRecord(CatalogRecord{change.key, *change.value}, out);
-    } else {
-      AppendRecord(EraseRecord{change.key}, out);
-    }
-  }
+  AppendChanges(carried_, out);
   for (const RunId run : carried_deletes_) AppendRecord(DeleteRecord{run}, out);
   for (Pending& item : group) {
     item.dropped = item.session != nullptr && item.session->failed.load();
@@ -226,13 +230,7 @@ void Committer::Encode(Group& group) {
                      out);
         break;
       case Pending::Kind::kChanges:
-        for (const Change& change : item.changes) {
-          if (change.value.has_value()) {
-            AppendRecord(CatalogRecord{change.key, *change.value}, out);
-          } else {
-            AppendRecord(EraseRecord{change.key}, out);
-          }
-        }
+        AppendChanges(item.changes, out);
         break;
       case Pending::Kind::kDelete:
         AppendRecord(DeleteRecord{item.run}, out);

@@ -18,8 +18,7 @@ class Accumulator {
  public:
   // Counts and extremes only.
   void Add(const Summary& summary) {
-    Summary rest = summary;
-    total_.Merge(rest);
+    total_.Merge(summary);
     count_ += summary.count;
     nan_count_ += summary.nan_count;
     pos_inf_count_ += summary.pos_inf_count;

@@ -51,7 +51,6 @@ struct RunView {
     }
     return step;
   }
-  bool HidesNothing() const { return hiding_steps.size() <= 1; }
   // The schemas in which any of `metrics` has a column.
   std::vector<SchemaId> SchemasRead() const;
 };
