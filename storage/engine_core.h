@@ -17,6 +17,7 @@
 #include "storage/database/database.h"
 #include "storage/engine.h"
 #include "storage/ingest/committer.h"
+#include "storage/ingest/database_log.h"
 #include "storage/ingest/live_state.h"
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
@@ -115,6 +116,7 @@ class EngineCore : public Engine, public SessionCatalog {
   const EngineOptions options_;
   const std::unique_ptr<Database> database_;
   LiveState state_;
+  DatabaseLog log_;
   Sealer sealer_;
   Committer committer_;
   IngestCounters counters_;

@@ -35,8 +35,9 @@ EngineCore::EngineCore(EngineOptions options,
     : options_(std::move(options)),
       database_(std::move(database)),
       state_(database_.get()),
-      sealer_(options_, database_.get(), &state_),
-      committer_(options_, database_.get(), &state_,
+      log_(database_.get(), options_.sync != SyncPolicy::kOff),
+      sealer_(options_, database_.get(), &log_, &state_),
+      committer_(options_, &log_, &state_,
                  [this] { return sealer_.WaitForRoom(); }) {}
 
 EngineCore::~EngineCore() { Close().IgnoreError(); }
@@ -44,7 +45,7 @@ EngineCore::~EngineCore() { Close().IgnoreError(); }
 absl::Status EngineCore::Recover() {
   MutexLock lock(&mutex_);
   absl::StatusOr<Recovered> recovered =
-      storage::Recover(database_.get(), &catalog_, &state_);
+      storage::Recover(database_.get(), &log_, &catalog_, &state_);
   if (!recovered.ok()) return recovered.status();
   opened_ns_ = absl::GetCurrentTimeNanos();
   committer_.Start(recovered->last);

@@ -261,7 +261,7 @@ absl::Status Database::Reclaim(Family f, absl::string_view begin,
                   "reclaim");
 }
 
-void Database::LogTrimmed() const {
+void Database::FlushLogBehindTrim() const {
   rocksdb::ColumnFamilyHandle* const log = family(Family::kLog);
   uint64_t used = 0;
   const bool known = db_->GetIntProperty(

@@ -68,7 +68,7 @@ class Database {
   // To be called when the log was trimmed. The log's memtable will be flushed
   // one day, for it only grows; just now least of it is alive, and what is dead
   // is not written.
-  void LogTrimmed() const;
+  void FlushLogBehindTrim() const;
 
   // Flushes memtables, drops what is deleted, and lets go of old logs.
   absl::Status Settle() const;

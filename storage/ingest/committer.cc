@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "storage/format/keys.h"
 #include "storage/format/log_record.h"
 
 namespace waterflow::storage {
@@ -33,11 +32,10 @@ void AppendChanges(const Changes& changes, std::string* out) {
 
 }  // namespace
 
-Committer::Committer(const EngineOptions& options, Database* database,
-                     LiveState* state,
+Committer::Committer(const EngineOptions& options, Log* log, LiveState* state,
                      std::function<absl::Status()> wait_for_room)
     : options_(options),
-      database_(database),
+      log_(log),
       state_(state),
       wait_for_room_(std::move(wait_for_room)) {}
 
@@ -169,10 +167,9 @@ void Committer::Commit(Group& group) {
   if (std::any_of(group.begin(), group.end(), HoldsRows)) {
     status = wait_for_room_();
   }
-  const Position position{last_.value + 1};
   if (status.ok()) {
     Encode(group);
-    if (!records_.empty()) status = WriteLog(position);
+    status = AppendToLog();
   } else {
     // No room for rows, but deletes may make some.
     Group rows;
@@ -184,10 +181,9 @@ void Committer::Commit(Group& group) {
     group.erase(keep, group.end());
     Fail(rows, status);
     Encode(group);
-    status = records_.empty() ? absl::OkStatus() : WriteLog(position);
+    status = AppendToLog();
   }
   if (status.ok()) {
-    if (!records_.empty()) last_ = position;
     Apply(group, last_);
     Acknowledge(group, last_);
   } else {
@@ -242,42 +238,25 @@ void Committer::Encode(Group& group) {
   }
 }
 
-absl::Status Committer::WriteLog(Position position) {
-  if (write_failed_) {
-    if (absl::Status s = database_->Resume(); !s.ok()) {
-      return absl::ResourceExhaustedError(s.message());
-    }
-    write_failed_ = false;
-  }
-  slices_.clear();
+absl::Status Committer::AppendToLog() {
+  if (records_.empty()) return absl::OkStatus();
+  const absl::string_view records = records_;
+  pieces_.clear();
   size_t begin = 0;
-  size_t bytes = records_.size();
+  size_t bytes = records.size();
   for (const auto& [at, body] : bodies_) {
-    slices_.emplace_back(records_.data() + begin, at - begin);
-    slices_.push_back(ToSlice(body));
+    pieces_.push_back(records.substr(begin, at - begin));
+    pieces_.push_back(body);
     begin = at;
     bytes += body.size();
   }
-  slices_.emplace_back(records_.data() + begin, records_.size() - begin);
-  const std::string key = LogKey(position);
-  const rocksdb::Slice key_slice(key);
-  batch_.Clear();
-  batch_.Put(
-      database_->family(Family::kLog), rocksdb::SliceParts(&key_slice, 1),
-      rocksdb::SliceParts(slices_.data(), static_cast<int>(slices_.size())));
-  absl::Status status =
-      database_->Write(&batch_, options_.sync != SyncPolicy::kOff);
-  if (!status.ok()) {
-    write_failed_ = true;
-    // Whatever the cause, the client's remedy is the same: keep it, try again.
-    if (!absl::IsResourceExhausted(status)) {
-      status = absl::ResourceExhaustedError(status.message());
-    }
-    return status;
-  }
+  pieces_.push_back(records.substr(begin));
+  absl::StatusOr<Position> position = log_->Append(pieces_);
+  if (!position.ok()) return position.status();
+  last_ = *position;
   groups_.fetch_add(1);
   bytes_.fetch_add(bytes);
-  return status;
+  return absl::OkStatus();
 }
 
 void Committer::Apply(Group& group, Position position) {

@@ -15,9 +15,10 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "storage/catalog/catalog.h"
-#include "storage/database/database.h"
+#include "storage/engine.h"
 #include "storage/ingest/lane.h"
 #include "storage/ingest/live_state.h"
+#include "storage/ingest/log.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/mutex.h"
 
@@ -87,7 +88,7 @@ class Committer {
 
   // `wait_for_room` blocks while heads are full and may fail when that will not
   // pass (the disk is full); it is called before each group that holds rows.
-  Committer(const EngineOptions& options, Database* database, LiveState* state,
+  Committer(const EngineOptions& options, Log* log, LiveState* state,
             std::function<absl::Status()> wait_for_room);
   ~Committer();
 
@@ -114,14 +115,14 @@ class Committer {
   void Commit(Group& group);
   // Drops what must not be committed and encodes the rest as log records.
   void Encode(Group& group);
-  absl::Status WriteLog(Position position);
+  absl::Status AppendToLog();
   void Apply(Group& group, Position position);
   void Acknowledge(Group& group, Position position);
   void Fail(Group& group, const absl::Status& status);
   void End(SessionState& session, const absl::Status& status);
 
   const EngineOptions options_;
-  Database* const database_;
+  Log* const log_;
   LiveState* const state_;
   const std::function<absl::Status()> wait_for_room_;
 
@@ -145,14 +146,12 @@ class Committer {
   // they go with the next group.
   Changes carried_;
   std::vector<RunId> carried_deletes_;
-  bool write_failed_ = false;
   // The records of the group at hand: all but the bodies of batches, and where
   // in it which body goes. So a body is copied once on its way to the log, into
   // RocksDB's own buffer.
   std::string records_;
   std::vector<std::pair<size_t, absl::string_view>> bodies_;
-  std::vector<rocksdb::Slice> slices_;
-  rocksdb::WriteBatch batch_;
+  std::vector<absl::string_view> pieces_;
   std::vector<SessionState*> touched_sessions_;
   std::thread thread_;
 };

@@ -7,7 +7,6 @@
 #include <variant>
 
 #include "absl/container/btree_set.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "storage/format/batch.h"
 #include "storage/format/bytes.h"
@@ -205,8 +204,8 @@ class Replayer {
 
 }  // namespace
 
-absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
-                                  LiveState* state) {
+absl::StatusOr<Recovered> Recover(Database* database, Log* log,
+                                  Catalog* catalog, LiveState* state) {
   Recovered recovered;
   absl::StatusOr<Position> sealed = ReadSealedPosition(*database);
   if (!sealed.ok()) return sealed.status();
@@ -224,23 +223,14 @@ absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
     return s;
   }
 
-  recovered.last = *sealed;
   state->SetPosition(*sealed);
   Replayer replayer(catalog, state);
-  auto it = database->Iterate(Family::kLog);
-  for (it->Seek(LogKey(Position{sealed->value + 1})); it->Valid(); it->Next()) {
-    ByteReader key(ToView(it->key()));
-    const Position position{key.BigEndian<uint64_t>()};
-    absl::Status s = key.done() ? replayer.Group(position, ToView(it->value()))
-                                : absl::DataLossError("key is malformed");
-    if (!s.ok()) {
-      return absl::DataLossError(
-          absl::StrCat("log group ", absl::BytesToHexString(ToView(it->key())),
-                       ": ", s.message()));
-    }
-    recovered.last = position;
-  }
-  if (!it->status().ok()) return ToStatus(it->status(), "read the log");
+  absl::StatusOr<Position> last = log->Replay(
+      *sealed, [&replayer](Position position, absl::string_view group) {
+        return replayer.Group(position, group);
+      });
+  if (!last.ok()) return last.status();
+  recovered.last = *last;
   recovered.replayed_rows = replayer.rows();
   return recovered;
 }

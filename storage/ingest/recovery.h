@@ -8,6 +8,7 @@
 #include "storage/catalog/catalog.h"
 #include "storage/database/database.h"
 #include "storage/ingest/live_state.h"
+#include "storage/ingest/log.h"
 
 namespace waterflow::storage {
 
@@ -18,8 +19,8 @@ struct Recovered {
 };
 
 // DATA_LOSS names what cannot be read.
-absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
-                                  LiveState* state);
+absl::StatusOr<Recovered> Recover(Database* database, Log* log,
+                                  Catalog* catalog, LiveState* state);
 
 }  // namespace waterflow::storage
 

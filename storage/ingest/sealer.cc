@@ -1,6 +1,5 @@
 #include "storage/ingest/sealer.h"
 
-#include <rocksdb/convenience.h>
 #include <time.h>
 
 #include <algorithm>
@@ -24,10 +23,11 @@ uint64_t ThreadCpuNs() {
 
 }  // namespace
 
-Sealer::Sealer(const EngineOptions& options, Database* database,
+Sealer::Sealer(const EngineOptions& options, Database* database, Log* log,
                LiveState* state)
     : options_(options),
       database_(database),
+      log_(log),
       state_(state),
       seal_bytes_(std::clamp<uint64_t>(options.memory_limit_bytes / 8, 1 << 20,
                                        uint64_t{64} << 20)) {}
@@ -142,6 +142,7 @@ absl::Status Sealer::Seal() {
   const std::shared_ptr<const Unsealed> sealed = std::move(unsealed_);
   unsealed_ = nullptr;
   state_->FinishSeal(std::move(generation));
+  log_->Trim(sealed->last);
   Reclaim(*sealed);
   return absl::OkStatus();
 }
@@ -178,21 +179,11 @@ absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
   std::string position;
   AppendFixed(unsealed.last.value, &position);
   batch.Put(meta, ToSlice(kMetaSealedPosition), position);
-  batch.DeleteRange(database_->family(Family::kLog), LogKey(Position{0}),
-                    LogKey(Position{unsealed.last.value + 1}));
   return database_->Write(&batch, /*sync=*/true);
 }
 
 void Sealer::Reclaim(const Unsealed& unsealed) {
   // Failing here costs space until the next flush, and nothing else.
-  database_->LogTrimmed();
-  const std::string begin = LogKey(Position{0});
-  const std::string end = LogKey(unsealed.last);
-  const rocksdb::Slice first(begin);
-  const rocksdb::Slice last(end);
-  rocksdb::DeleteFilesInRange(database_->db(), database_->family(Family::kLog),
-                              &first, &last)
-      .PermitUncheckedError();
   for (const RunId run : unsealed.deleted) {
     for (const auto& generation : state_->generations()) {
       if (!generation->runs.contains(run)) continue;

@@ -1,7 +1,7 @@
 // The sealer: a thread that turns heads into generations, when they reach their
 // share of memory, when they get old, when a run was deleted, or on demand. A
 // seal takes all heads up to one position of the log and makes them visible,
-// moves that position and trims the log in one synced write.
+// moves that position in one synced write, and then trims the log.
 #ifndef WATERFLOW_STORAGE_INGEST_SEALER_H_
 #define WATERFLOW_STORAGE_INGEST_SEALER_H_
 
@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "storage/database/database.h"
 #include "storage/ingest/live_state.h"
+#include "storage/ingest/log.h"
 #include "storage/model/mutex.h"
 
 namespace waterflow::storage {
@@ -26,7 +27,8 @@ class Sealer {
     uint64_t cpu_ns = 0;
   };
 
-  Sealer(const EngineOptions& options, Database* database, LiveState* state);
+  Sealer(const EngineOptions& options, Database* database, Log* log,
+         LiveState* state);
   ~Sealer();
 
   void Start(GenerationId next);
@@ -51,11 +53,12 @@ class Sealer {
   absl::Status Seal();
   absl::Status CommitSeal(const Unsealed& unsealed,
                           const Generation* generation);
-  // Frees the disk space of deleted runs and of the trimmed log.
+  // Frees the disk space of deleted runs.
   void Reclaim(const Unsealed& unsealed);
 
   const EngineOptions options_;
   Database* const database_;
+  Log* const log_;
   LiveState* const state_;
   const size_t seal_bytes_;
 
