@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/unreadable_request.h"
 #include "storage/model/limits.h"
 
 namespace waterflow::server {
@@ -46,6 +49,12 @@ void Configure(grpc::ServerBuilder* builder) {
   builder->SetSyncServerOption(Sync::NUM_CQS, 1);
   builder->SetSyncServerOption(Sync::MIN_POLLERS, 1);
   builder->SetSyncServerOption(Sync::MAX_POLLERS, 4);
+
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  interceptors.push_back(std::make_unique<UnreadableRequestAnswers>());
+  builder->experimental().SetInterceptorCreators(std::move(interceptors));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/flags.h"
 #include "server/server.h"
+#include "server/unreadable_request.h"
 #include "storage/format/keys.h"
 
 namespace waterflow::server {
@@ -46,6 +47,7 @@ void SetUpLogging(const std::string& level) {
   });
   google::protobuf::SetLogHandler([](google::protobuf::LogLevel, const char*,
                                      int, const std::string& text) {
+    NoteProtobufLog(text);
     spdlog::debug("event=protobuf text={}", Quoted(text));
   });
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/server_fixture.h"
 #include "tests/e2e/stream_client.h"
+#include "waterflow/v1/query.grpc.pb.h"
 #include "waterflow/v1/tracking.grpc.pb.h"
 
 extern char** environ;
@@ -177,6 +179,55 @@ TEST_F(WaterflowdTest, SigtermDrainsAcksAndExitsWithZero) {
     EXPECT_THAT(process->output(), HasSubstr("event=serving"));
     EXPECT_THAT(process->output(), HasSubstr("event=stopped"));
   }
+}
+
+TEST_F(WaterflowdTest, TextThatIsNotUtf8IsRefusedByItsFieldsName) {
+  const auto process = StartServing();
+  {
+    grpc::ClientContext context;
+    v1::CreateRunRequest request;
+    v1::CreateRunResponse response;
+    request.set_name("caf\xe9");
+    const grpc::Status status = v1::Tracking::NewStub(channel_)->CreateRun(
+        &context, request, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(),
+                HasSubstr("waterflow.v1.CreateRunRequest.name"));
+    EXPECT_THAT(status.error_message(), HasSubstr("UTF-8"));
+  }
+  {
+    grpc::ClientContext context;
+    v1::ReadRequest request;
+    v1::ReadResponse response;
+    request.add_metrics("\xff");
+    auto reader = v1::Query::NewStub(channel_)->Read(&context, request);
+    EXPECT_FALSE(reader->Read(&response));
+    const grpc::Status status = reader->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(),
+                HasSubstr("waterflow.v1.ReadRequest.metrics"));
+  }
+  EXPECT_FALSE(CreateRun().empty()) << "the server goes on";
+}
+
+TEST_F(WaterflowdTest, BytesThatAreNoRequestAreRefused) {
+  const auto process = StartServing();
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice("\x0a\x7f only half of a string");
+  const grpc::ByteBuffer request(&slice, 1);
+  auto call = stub.PrepareUnaryCall(
+      &context, "/waterflow.v1.Tracking/CreateRun", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_FALSE(CreateRun().empty()) << "the server goes on";
 }
 
 TEST_F(WaterflowdTest, SecondProcessOnTheSameDirectoryIsRefused) {
