@@ -170,6 +170,8 @@ TEST(Kill9, AckedRowsAreThereExactlyOnce) {
   std::vector<std::thread> threads;
   for (int w = 0; w < kWorkers; ++w) {
     workers.push_back(std::make_unique<Worker>(w, run_id, seed + w));
+  }
+  for (int w = 0; w < kWorkers; ++w) {
     threads.emplace_back([&, w] {
       while (!workers[w]->done() && !::testing::Test::HasFailure()) {
         std::string now;
