@@ -54,7 +54,7 @@ struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
-  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtable
+  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtables
   // 1/2, at most 1 GiB.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // A group commits when this old or this large.
@@ -138,6 +138,8 @@ struct EngineStats {
   uint64_t rejected_batches = 0;
   uint64_t seals = 0;
   uint64_t seal_cpu_ns = 0;
+  // Rows that the log held when the store was opened.
+  uint64_t replayed_rows = 0;
 };
 
 // The library below the store, for example "RocksDB 7.8.3".
@@ -190,7 +192,9 @@ class Engine : public IngestBackend {
 
   // ---- keeping ----
   virtual EngineStats Stats() = 0;
-  // Seals all that is durable and compacts; returns the rows sealed.
+  // Seals all that was appended before; returns the rows sealed.
+  virtual absl::StatusOr<uint64_t> Seal() = 0;
+  // Seals and compacts; returns the rows sealed.
   virtual absl::StatusOr<uint64_t> Flush() = 0;
   // Returns the bytes of the copy.
   virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;

@@ -69,6 +69,7 @@ class EngineCore : public Engine, public SessionCatalog {
 
   // Keeping.
   EngineStats Stats() override;
+  absl::StatusOr<uint64_t> Seal() override;
   absl::StatusOr<uint64_t> Flush() override;
   absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
 
@@ -129,6 +130,7 @@ class EngineCore : public Engine, public SessionCatalog {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ = false;
   int64_t opened_ns_ = 0;
+  uint64_t replayed_rows_ = 0;
 };
 
 }  // namespace waterflow::storage

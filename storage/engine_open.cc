@@ -48,6 +48,7 @@ absl::Status EngineCore::Recover() {
       storage::Recover(database_.get(), &log_, &catalog_, &state_);
   if (!recovered.ok()) return recovered.status();
   opened_ns_ = absl::GetCurrentTimeNanos();
+  replayed_rows_ = recovered->replayed_rows;
   committer_.Start(recovered->last);
   sealer_.Start(recovered->next);
   started_ = true;
@@ -110,13 +111,18 @@ EngineStats EngineCore::Stats() {
   const Sealer::Stats seals = sealer_.stats();
   stats.seals = seals.seals;
   stats.seal_cpu_ns = seals.cpu_ns;
+  stats.replayed_rows = replayed_rows_;
   return stats;
 }
 
-absl::StatusOr<uint64_t> EngineCore::Flush() {
+absl::StatusOr<uint64_t> EngineCore::Seal() {
   // What was appended before this call is in the heads after it.
   if (absl::Status s = Barrier(); !s.ok()) return s;
-  absl::StatusOr<uint64_t> rows = sealer_.SealNow();
+  return sealer_.SealNow();
+}
+
+absl::StatusOr<uint64_t> EngineCore::Flush() {
+  absl::StatusOr<uint64_t> rows = Seal();
   if (!rows.ok()) return rows.status();
   if (absl::Status s = database_->Settle(); !s.ok()) return s;
   return rows;
