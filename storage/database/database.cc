@@ -102,10 +102,14 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
   return absl::InternalError(message);
 }
 
+Database::Database(const EngineOptions& options)
+    : path_(options.data_dir),
+      log_memtable_bytes_(LogMemtableBytes(options)),
+      at_point_(options.at_point) {}
+
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
-  auto database = std::unique_ptr<Database>(
-      new Database(options.data_dir, LogMemtableBytes(options)));
+  auto database = std::unique_ptr<Database>(new Database(options));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   rocksdb::Env* env = db_options.env;
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {

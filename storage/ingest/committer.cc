@@ -189,6 +189,7 @@ void Committer::Commit(Group& group) {
   if (status.ok()) {
     if (!records_.empty()) last_ = position;
     Apply(group, last_);
+    database_->Reach("commit:before_ack");
     Acknowledge(group, last_);
   } else {
     Fail(group, status);
@@ -262,6 +263,7 @@ absl::Status Committer::WriteLog(Position position) {
   const std::string key = LogKey(position);
   const rocksdb::Slice key_slice(key);
   batch_.Clear();
+  database_->Reach("commit:before_log");
   batch_.Put(
       database_->family(Family::kLog), rocksdb::SliceParts(&key_slice, 1),
       rocksdb::SliceParts(slices_.data(), static_cast<int>(slices_.size())));
@@ -277,6 +279,7 @@ absl::Status Committer::WriteLog(Position position) {
   }
   groups_.fetch_add(1);
   bytes_.fetch_add(bytes);
+  database_->Reach("commit:after_log");
   return status;
 }
 

@@ -215,6 +215,7 @@ absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
   if (!committed.ok()) return committed.status();
   GenerationId highest;
   if (!committed->empty()) highest = *committed->rbegin();
+  database->Reach("recover:before_drop");
   if (absl::Status s = DropUncommitted(database, *committed, &highest);
       !s.ok()) {
     return s;
@@ -229,6 +230,7 @@ absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
   Replayer replayer(catalog, state);
   auto it = database->Iterate(Family::kLog);
   for (it->Seek(LogKey(Position{sealed->value + 1})); it->Valid(); it->Next()) {
+    database->Reach("recover:in_replay");
     ByteReader key(ToView(it->key()));
     const Position position{key.BigEndian<uint64_t>()};
     absl::Status s = key.done() ? replayer.Group(position, ToView(it->value()))
@@ -241,6 +243,7 @@ absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
     recovered.last = position;
   }
   if (!it->status().ok()) return ToStatus(it->status(), "read the log");
+  database->Reach("recover:after_replay");
   recovered.replayed_rows = replayer.rows();
   return recovered;
 }

@@ -29,8 +29,10 @@ Sealer::Sealer(const EngineOptions& options, Database* database,
     : options_(options),
       database_(database),
       state_(state),
-      seal_bytes_(std::clamp<uint64_t>(options.memory_limit_bytes / 8, 1 << 20,
-                                       uint64_t{64} << 20)) {}
+      seal_bytes_(options.seal_bytes != 0
+                      ? options.seal_bytes
+                      : std::clamp<uint64_t>(options.memory_limit_bytes / 8,
+                                             1 << 20, uint64_t{64} << 20)) {}
 
 Sealer::~Sealer() { Stop(); }
 
@@ -124,12 +126,14 @@ void Sealer::Run() {
 
 absl::Status Sealer::Seal() {
   std::shared_ptr<Generation> generation;
+  database_->Reach("seal:before_files");
   if (!unsealed_->tables.empty()) {
     GenerationWriter writer(database_, next_);
     absl::StatusOr<Generation> written = writer.Write(*unsealed_);
     if (!written.ok()) return written.status();
     generation = std::make_shared<Generation>(*std::move(written));
   }
+  database_->Reach("seal:after_ingest");
   if (absl::Status s = CommitSeal(*unsealed_, generation.get()); !s.ok()) {
     // The files are in, but nobody knows them: the next try takes a new number,
     // and the next start drops them.
@@ -137,12 +141,15 @@ absl::Status Sealer::Seal() {
     database_->Resume().IgnoreError();
     return s;
   }
+  database_->Reach("seal:after_commit");
   ++next_.value;
   seals_.fetch_add(1);
   const std::shared_ptr<const Unsealed> sealed = std::move(unsealed_);
   unsealed_ = nullptr;
   state_->FinishSeal(std::move(generation));
+  database_->Reach("seal:before_reclaim");
   Reclaim(*sealed);
+  database_->Reach("seal:after_reclaim");
   return absl::OkStatus();
 }
 
