@@ -328,6 +328,29 @@ TEST_F(EngineIngest, AttemptsWithoutAResumeStepHideFromTheirFirstStepOn) {
             (std::vector<double>{0, .5, 1, 1.5, -4}));
 }
 
+TEST_F(EngineIngest, TheGreatestStepIsNotHiddenWhenNothingHides) {
+  const Uuid run = MakeRun();
+  auto stream = OpenStream(Opening(run));
+  ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+  const std::vector<int64_t> steps = {std::numeric_limits<int64_t>::min(), 0,
+                                      std::numeric_limits<int64_t>::max()};
+  ASSERT_FALSE(stream
+                   ->Append(BatchBuilder(0, 0, 3)
+                                .Steps(steps)
+                                .Times(std::vector<int64_t>{1, 2, 3})
+                                .Float64(0, std::vector<double>{1, 2, 3})
+                                .Build())
+                   .has_value());
+  ASSERT_TRUE(stream->observer->WaitFor(0, 3));
+  for (int pass = 0; pass < 2; ++pass) {
+    EXPECT_EQ(ReadRaw(run, "loss").at(0).steps, steps);
+    LastValuesSpec last;
+    last.run = run;
+    EXPECT_EQ(engine_->LastValues(last)->at(0).value, 3);
+    ASSERT_TRUE(engine_->Flush().ok());
+  }
+}
+
 TEST_F(EngineIngest, ADeletedRunStaysDeleted) {
   const Uuid run = MakeRun("doomed");
   const Uuid other = MakeRun("other");
