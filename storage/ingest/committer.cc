@@ -237,6 +237,7 @@ void Committer::Encode(Group& group) {
         AppendRecord(DeleteRecord{item.run}, out);
         break;
       case Pending::Kind::kDuplicate:
+      case Pending::Kind::kCloseLane:
       case Pending::Kind::kEnd:
         break;
     }
@@ -318,6 +319,7 @@ void Committer::Apply(Group& group, Position position) {
         applier.Delete(item.run);
         break;
       case Pending::Kind::kDuplicate:
+      case Pending::Kind::kCloseLane:
       case Pending::Kind::kEnd:
         break;
     }
@@ -357,6 +359,7 @@ void Committer::Acknowledge(Group& group, Position position) {
   pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   for (Pending& item : group) {
     if (item.done) item.done(absl::OkStatus(), position);
+    if (item.kind == Pending::Kind::kCloseLane) state_->CloseLane(item.lane);
     if (item.kind == Pending::Kind::kEnd) End(*item.session, item.status);
   }
 }
@@ -373,7 +376,9 @@ void Committer::Fail(Group& group, const absl::Status& status) {
     if (item.kind == Pending::Kind::kDelete) {
       carried_deletes_.push_back(item.run);
     }
-    if (item.kind == Pending::Kind::kEnd) {
+    if (item.kind == Pending::Kind::kCloseLane) {
+      state_->CloseLane(item.lane);
+    } else if (item.kind == Pending::Kind::kEnd) {
       End(*item.session, item.status);
     } else if (item.session != nullptr) {
       item.session->closed.store(true);

@@ -50,6 +50,8 @@ struct Pending {
     kDuplicate,  // lane: all of it was stored before; only an ack is due
     kChanges,    // of the catalog; may be empty, then `done` is a barrier
     kDelete,     // run
+    kCloseLane,  // lane: its session is gone; in the queue, so that what the
+                 // session has queued still finds the lane
     kEnd,        // tell the session's observer `status`
   };
   Kind kind = Kind::kChanges;

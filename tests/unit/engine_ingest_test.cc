@@ -127,6 +127,30 @@ TEST_F(EngineIngest, AResendCutDifferentlyChangesNothing) {
   }
 }
 
+TEST_F(EngineIngest, AConnectionThatBreaksBeforeTheAckDoublesNothing) {
+  const Uuid run = MakeRun();
+  uint64_t next = 0;
+  for (int life = 0; life < 50; ++life) {
+    auto stream = OpenStream(Opening(run));
+    // All that was sent is known, though nobody waited for an ack.
+    ASSERT_EQ(stream->session->known_lanes(),
+              next == 0 ? std::vector<LanePosition>{}
+                        : (std::vector<LanePosition>{{0, next}}));
+    ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+    ASSERT_FALSE(stream->Append(Rows(0, next, 10)).has_value());
+    next += 10;
+    if (life % 7 == 0) {
+      ASSERT_TRUE(engine_->Flush().ok());
+    }
+  }
+  // A client that does not trust the answer sends all of it again.
+  auto again = OpenStream(Opening(run));
+  ASSERT_TRUE(again->Declare(0, {"loss"}).ok());
+  ASSERT_FALSE(again->Append(Rows(0, 0, 500)).has_value());
+  ASSERT_TRUE(again->observer->WaitFor(0, 500));
+  EXPECT_EQ(ReadRaw(run, "loss").at(0).size(), 500u);
+}
+
 TEST_F(EngineIngest, SparseColumnsAndSpansKeepTheirRows) {
   const Uuid run = MakeRun();
   auto stream = OpenStream(Opening(run));
