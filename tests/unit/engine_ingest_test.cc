@@ -433,6 +433,18 @@ TEST_F(EngineIngest, StampsRowsThatHaveNoTime) {
   }
 }
 
+TEST_F(EngineIngest, AWriteHidesFromItsSmallestStepOnInWhateverOrder) {
+  const Uuid run = MakeRun();
+  WriteOptions write;
+  write.run = run;
+  write.points = {{"a", 10, 1, 10}, {"a", 20, 2, 20}, {"a", 30, 3, 30}};
+  ASSERT_TRUE(engine_->Write(write).ok());
+  write.attempt = 2;
+  write.points = {{"a", -3, 3, 40}, {"a", -2, 2, 50}};
+  ASSERT_TRUE(engine_->Write(write).ok());
+  EXPECT_EQ(ReadRaw(run, "a").at(0).values, (std::vector<double>{10, -2, -3}));
+}
+
 TEST_F(EngineIngest, WritesAreAtomicAndRepeatable) {
   const Uuid run = MakeRun();
   WriteOptions write;
