@@ -203,7 +203,12 @@ void Committer::Encode(Group& group) {
   AppendChanges(carried_, out);
   for (const RunId run : carried_deletes_) AppendRecord(DeleteRecord{run}, out);
   for (Pending& item : group) {
-    item.dropped = item.session != nullptr && item.session->failed.load();
+    // An Append may be overtaken by the newer session that replaces its own;
+    // that one sends the rows again.
+    item.dropped =
+        item.session != nullptr && (item.session->failed.load() ||
+                                    item.session->cut || item.session->ended);
+    if (item.kind == Pending::Kind::kEnd) item.session->cut = true;
     if (item.dropped) continue;
     switch (item.kind) {
       case Pending::Kind::kBatch: {

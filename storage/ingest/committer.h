@@ -37,6 +37,7 @@ struct SessionState {
   std::atomic<bool> failed{false};
 
   // The committer's own:
+  bool cut = false;    // its End was met: what is queued behind it is too late
   bool ended = false;  // the observer heard OnEnded
   std::vector<LanePosition> acked;
   size_t acked_bytes = 0;
@@ -57,7 +58,7 @@ struct Pending {
   Kind kind = Kind::kChanges;
   // The next one must be in the same group: both are stored or neither.
   bool joined = false;
-  // The committer's own: it was left out, its session had failed.
+  // The committer's own: it was left out, its session had failed or ended.
   bool dropped = false;
   std::shared_ptr<SessionState> session;
   std::shared_ptr<Lane> lane;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "tests/unit/engine_fixture.h"
 
@@ -271,6 +272,37 @@ TEST_F(EngineIngest, ANewerSessionTakesOver) {
   ASSERT_FALSE(second->Append(Rows(0, 10, 1, 0.25)).has_value());
   ASSERT_TRUE(second->observer->WaitFor(0, 11));
   EXPECT_EQ(ReadRaw(run, "loss").at(0).values.back(), 5.25);
+}
+
+TEST_F(EngineIngest, AnAppendThatIsOvertakenByANewerSessionDoublesNothing) {
+  const Uuid run = MakeRun();
+  uint64_t next = 0;
+  std::optional<TestStream> old;
+  for (int life = 0; life < 40; ++life) {
+    std::thread appends;
+    if (old.has_value()) {
+      // In the middle of the take-over, from where the old session stands, and
+      // so large that checking it takes its time.
+      appends = std::thread(
+          [&old, batch = Rows(0, next, 20000)] { old->Append(batch); });
+    }
+    auto stream = OpenStream(Opening(run));
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    const auto& known = stream->session->known_lanes();
+    next = known.empty() ? 0 : known[0].next_row;
+    ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+    ASSERT_FALSE(stream->Append(Rows(0, next, 3)).has_value());
+    ASSERT_TRUE(stream->observer->WaitFor(0, next + 3));
+    if (appends.joinable()) appends.join();
+    next += 3;
+    old = *std::move(stream);
+  }
+  ASSERT_TRUE(engine_->Flush().ok());
+  const Points p = ReadRaw(run, "loss").at(0);
+  ASSERT_EQ(p.size(), next);
+  for (uint64_t i = 0; i < next; ++i) {
+    ASSERT_EQ(p.steps[i], static_cast<int64_t>(i));
+  }
 }
 
 TEST_F(EngineIngest, RowsThatTheClientLostAreSaidToBeLost) {
