@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "storage/format/batch.h"
 #include "storage/format/bytes.h"
@@ -78,6 +80,20 @@ absl::Status DropUncommitted(Database* database,
     if (!it->status().ok()) return ToStatus(it->status(), "read generations");
   }
   return absl::OkStatus();
+}
+
+// Files of a seal that died before they were ingested.
+absl::Status RemoveUnfinishedFiles(const Database& database) {
+  rocksdb::Env* const env = database.db()->GetEnv();
+  std::vector<std::string> files;
+  rocksdb::Status s = env->GetChildren(database.path(), &files);
+  for (const std::string& file : files) {
+    if (!s.ok()) break;
+    if (absl::EndsWith(file, ".tmp")) {
+      s = env->DeleteFile(absl::StrCat(database.path(), "/", file));
+    }
+  }
+  return ToStatus(s, "remove unfinished files");
 }
 
 absl::Status LoadCatalog(const Database& database, Catalog* catalog,
@@ -220,6 +236,7 @@ absl::StatusOr<Recovered> Recover(Database* database, Catalog* catalog,
       !s.ok()) {
     return s;
   }
+  if (absl::Status s = RemoveUnfinishedFiles(*database); !s.ok()) return s;
   recovered.next.value = highest.value + 1;
   if (absl::Status s = LoadCatalog(*database, catalog, state); !s.ok()) {
     return s;
