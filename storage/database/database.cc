@@ -231,6 +231,17 @@ absl::Status Database::Resume() const {
         absl::StrCat("no room on the disk: ", free_bytes, " bytes are free at ",
                      path_, ", ", resume_bytes, " are needed to go on"));
   }
+  // And a disk that takes no file would make it fail half-way: a RocksDB with
+  // its assertions on (Debian's) then ends the process at the next try.
+  const std::string probe = absl::StrCat(path_, "/resume.tmp");
+  rocksdb::Env* const env = db_->GetEnv();
+  const rocksdb::Status written = rocksdb::WriteStringToFile(
+      env, std::string(4096, 'x'), probe, /*should_sync=*/true);
+  env->DeleteFile(probe).PermitUncheckedError();
+  if (!written.ok()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the disk takes no file: ", written.ToString()));
+  }
   return ToStatus(db_->Resume(), "resume after an error");
 }
 

@@ -67,7 +67,8 @@ class Database {
   absl::Status Ingest(const std::array<std::string, 3>& files) const;
 
   // After an error (a full disk) RocksDB refuses writes until it is told to try
-  // again. RESOURCE_EXHAUSTED while there is too little room for that.
+  // again. RESOURCE_EXHAUSTED while there is too little room for
+  // that, or the disk still fails.
   absl::Status Resume() const;
 
   // To be called when the log was trimmed. The log's memtable will be flushed

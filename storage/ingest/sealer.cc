@@ -62,7 +62,9 @@ absl::Status Sealer::WaitForRoom() {
   MutexLock lock(&mutex_);
   wake_.NotifyAll();
   while (!stopping_ && state_->unsealed_bytes() >= 2 * seal_bytes_) {
-    if (absl::IsResourceExhausted(last_)) return last_;
+    // Whatever the cause: a disk that fails must not hold ingest, or a close,
+    // for ever. The client's remedy is the same, it keeps its rows.
+    if (!last_.ok()) return absl::ResourceExhaustedError(last_.message());
     settled_.Wait(&mutex_);
   }
   return absl::OkStatus();
@@ -205,7 +207,9 @@ void Sealer::Reclaim(const Unsealed& unsealed) {
       if (!generation->runs.contains(run)) continue;
       const std::string prefix = RunPrefix(generation->id, run);
       for (const Family family : kGenerationFamilies) {
-        database_->Reclaim(family, prefix, PrefixEnd(prefix)).IgnoreError();
+        // Not again after an error: a flush that failed half-way must not be
+        // tried twice (Database::Resume says why).
+        if (!database_->Reclaim(family, prefix, PrefixEnd(prefix)).ok()) return;
       }
     }
   }
