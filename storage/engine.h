@@ -19,6 +19,7 @@
 #define WATERFLOW_STORAGE_ENGINE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,16 +55,37 @@ struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
-  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtables
-  // 1/2, at most 1 GiB.
+  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's
+  // memtables 1/2, at most 1 GiB.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // A group commits when this old or this large.
   absl::Duration gather = absl::Milliseconds(5);
   uint64_t group_bytes = uint64_t{4} << 20;
   // Rows are sealed at this age at the latest.
   absl::Duration seal_age = absl::Minutes(5);
+  // Rows in memory at which heads are sealed, instead of that share of the
+  // memory; 0: that share. Tests seal all the time.
+  uint64_t seal_bytes = 0;
   // For tests of faults; null: the machine's own. Not owned.
   rocksdb::Env* env = nullptr;
+  // For tests that die at a given moment; null in production. Called on the
+  // thread that gets there, with its locks held: no call of the engine is
+  // allowed in it. The points, in the order of a row's way:
+  //   commit:before_log    a group is encoded, nothing of it is written
+  //   commit:after_log     it is durable, and not yet applied
+  //   commit:before_ack    it is applied, and nobody was told
+  //   seal:before_files    heads were taken
+  //   seal:after_files     files are written, and not yet ingested
+  //   seal:after_ingest    they are in, and no commit names them
+  //   seal:after_commit    the generation exists; readers still look into heads
+  //   seal:before_reclaim  readers look into the generation; the log is not
+  //                        trimmed, deleted runs still take space
+  //   seal:after_reclaim
+  //   delete:after_record  a delete is durable, and its seal not yet asked for
+  //   recover:before_drop  before uncommitted generations are dropped
+  //   recover:in_replay    before each group of the log that is replayed
+  //   recover:after_replay
+  std::function<void(absl::string_view point)> at_point = nullptr;
 };
 
 struct CreateRunOptions {

@@ -199,6 +199,17 @@ bool SameShape(const WrittenRow& a, const WrittenRow& b) {
                     });
 }
 
+// Points of one request have no order among themselves, so the first step that
+// it logs is the smallest.
+std::optional<int64_t> SmallestStep(absl::Span<const WrittenRow> rows) {
+  std::optional<int64_t> smallest;
+  for (const WrittenRow& row : rows) {
+    const std::optional<int64_t>& step = row.points[0]->step;
+    if (step.has_value()) smallest = std::min(smallest.value_or(*step), *step);
+  }
+  return smallest;
+}
+
 std::string ToBatch(absl::Span<const WrittenRow> rows) {
   std::vector<int64_t> steps;
   std::vector<int64_t> times;
@@ -271,9 +282,9 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
         }
         std::shared_ptr<const SchemaState> schema =
             catalog_.ResolveSchema(run_id, metrics, &changes);
-        if (group[0].points[0]->step.has_value()) {
-          catalog_.NoteFirstStep(run_id, std::max(write.attempt, 1u),
-                                 *group[0].points[0]->step, &changes);
+        if (const std::optional<int64_t> step = SmallestStep(group)) {
+          catalog_.NoteFirstStep(run_id, std::max(write.attempt, 1u), *step,
+                                 &changes);
         }
         LaneName name = worker;
         name.number = schema->id.value;

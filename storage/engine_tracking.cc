@@ -108,6 +108,7 @@ absl::StatusOr<uint64_t> EngineCore::DeleteProject(absl::string_view name) {
     Log(std::move(changes));
   }
   if (absl::Status s = Barrier(); !s.ok()) return s;
+  database_->Reach("delete:after_record");
   sealer_.Wake();
   return count;
 }
@@ -194,6 +195,7 @@ absl::Status EngineCore::DeleteRun(const Uuid& run) {
     DeleteLocked((*state)->id, absl::GetCurrentTimeNanos());
   }
   if (absl::Status s = Barrier(); !s.ok()) return s;
+  database_->Reach("delete:after_record");
   sealer_.Wake();
   return absl::OkStatus();
 }

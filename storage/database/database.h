@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,10 @@ class Database {
     return families_[static_cast<size_t>(family)];
   }
   const std::string& path() const { return path_; }
+  // Says that a point of EngineOptions::at_point is reached.
+  void Reach(absl::string_view point) const {
+    if (at_point_) at_point_(point);
+  }
 
   // NOT_FOUND when there is no such key, DATA_LOSS with the key's name when it
   // cannot be read.
@@ -62,7 +67,8 @@ class Database {
   absl::Status Ingest(const std::array<std::string, 3>& files) const;
 
   // After an error (a full disk) RocksDB refuses writes until it is told to try
-  // again. RESOURCE_EXHAUSTED while there is too little room for that.
+  // again. RESOURCE_EXHAUSTED while there is too little room for
+  // that, or the disk still fails.
   absl::Status Resume() const;
 
   // To be called when the log was trimmed. The log's memtable will be flushed
@@ -80,12 +86,12 @@ class Database {
   static std::string VersionName();
 
  private:
-  Database(std::string path, uint64_t log_memtable_bytes)
-      : path_(std::move(path)), log_memtable_bytes_(log_memtable_bytes) {}
+  explicit Database(const EngineOptions& options);
   absl::Status CheckFormat(bool is_new) const;
 
   const std::string path_;
   const uint64_t log_memtable_bytes_;
+  const std::function<void(absl::string_view)> at_point_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };

@@ -185,6 +185,7 @@ void Committer::Commit(Group& group) {
   }
   if (status.ok()) {
     Apply(group, last_);
+    if (options_.at_point) options_.at_point("commit:before_ack");
     Acknowledge(group, last_);
   } else {
     Fail(group, status);
@@ -198,7 +199,12 @@ void Committer::Encode(Group& group) {
   AppendChanges(carried_, out);
   for (const RunId run : carried_deletes_) AppendRecord(DeleteRecord{run}, out);
   for (Pending& item : group) {
-    item.dropped = item.session != nullptr && item.session->failed.load();
+    // An Append may be overtaken by the newer session that replaces its own;
+    // that one sends the rows again.
+    item.dropped =
+        item.session != nullptr && (item.session->failed.load() ||
+                                    item.session->cut || item.session->ended);
+    if (item.kind == Pending::Kind::kEnd) item.session->cut = true;
     if (item.dropped) continue;
     switch (item.kind) {
       case Pending::Kind::kBatch: {
@@ -232,6 +238,7 @@ void Committer::Encode(Group& group) {
         AppendRecord(DeleteRecord{item.run}, out);
         break;
       case Pending::Kind::kDuplicate:
+      case Pending::Kind::kCloseLane:
       case Pending::Kind::kEnd:
         break;
     }
@@ -294,6 +301,7 @@ void Committer::Apply(Group& group, Position position) {
         applier.Delete(item.run);
         break;
       case Pending::Kind::kDuplicate:
+      case Pending::Kind::kCloseLane:
       case Pending::Kind::kEnd:
         break;
     }
@@ -333,6 +341,7 @@ void Committer::Acknowledge(Group& group, Position position) {
   pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   for (Pending& item : group) {
     if (item.done) item.done(absl::OkStatus(), position);
+    if (item.kind == Pending::Kind::kCloseLane) state_->CloseLane(item.lane);
     if (item.kind == Pending::Kind::kEnd) End(*item.session, item.status);
   }
 }
@@ -349,7 +358,9 @@ void Committer::Fail(Group& group, const absl::Status& status) {
     if (item.kind == Pending::Kind::kDelete) {
       carried_deletes_.push_back(item.run);
     }
-    if (item.kind == Pending::Kind::kEnd) {
+    if (item.kind == Pending::Kind::kCloseLane) {
+      state_->CloseLane(item.lane);
+    } else if (item.kind == Pending::Kind::kEnd) {
       End(*item.session, item.status);
     } else if (item.session != nullptr) {
       item.session->closed.store(true);

@@ -38,6 +38,7 @@ struct SessionState {
   std::atomic<bool> failed{false};
 
   // The committer's own:
+  bool cut = false;    // its End was met: what is queued behind it is too late
   bool ended = false;  // the observer heard OnEnded
   std::vector<LanePosition> acked;
   size_t acked_bytes = 0;
@@ -51,12 +52,14 @@ struct Pending {
     kDuplicate,  // lane: all of it was stored before; only an ack is due
     kChanges,    // of the catalog; may be empty, then `done` is a barrier
     kDelete,     // run
+    kCloseLane,  // lane: its session is gone; in the queue, so that what the
+                 // session has queued still finds the lane
     kEnd,        // tell the session's observer `status`
   };
   Kind kind = Kind::kChanges;
   // The next one must be in the same group: both are stored or neither.
   bool joined = false;
-  // The committer's own: it was left out, its session had failed.
+  // The committer's own: it was left out, its session had failed or ended.
   bool dropped = false;
   std::shared_ptr<SessionState> session;
   std::shared_ptr<Lane> lane;

@@ -49,11 +49,13 @@ absl::StatusOr<Position> DatabaseLog::Append(
   batch_.Put(
       database_->family(Family::kLog), rocksdb::SliceParts(&key_slice, 1),
       rocksdb::SliceParts(slices_.data(), static_cast<int>(slices_.size())));
+  database_->Reach("commit:before_log");
   if (absl::Status s = database_->Write(&batch_, sync_); !s.ok()) {
     failed_ = true;
     // Whatever the cause, the remedy is the same: keep it, try again.
     return absl::ResourceExhaustedError(s.message());
   }
+  database_->Reach("commit:after_log");
   last_ = position;
   return position;
 }

@@ -161,6 +161,7 @@ absl::Status GenerationWriter::Finish() {
       return s;
     }
   }
+  database_->Reach("seal:after_files");
   return database_->Ingest(paths_);
 }
 

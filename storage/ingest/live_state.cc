@@ -45,9 +45,18 @@ void LiveState::SetPosition(Position position) {
 
 absl::StatusOr<std::vector<LanePosition>> LiveState::KnownLanes(
     RunId run, WorkerId worker, const Uuid& stream) {
-  // Disk first: a lane that is sealed meanwhile is then seen in memory, or
-  // found on disk as it was before.
+  // Memory first: a lane that is not there then is on disk as it stands. (The
+  // other way round, one that is sealed between the two looks would be seen as
+  // it was before.)
   absl::btree_map<uint32_t, uint64_t> known;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [name, lane] : lanes_) {
+      if (name.run == run && name.worker == worker && name.stream == stream) {
+        known[name.number] = lane->next_row;
+      }
+    }
+  }
   const std::string prefix = LanePrefix(run, worker, stream);
   auto it = database_->Iterate(Family::kCatalog);
   for (it->Seek(ToSlice(prefix));
@@ -58,15 +67,9 @@ absl::StatusOr<std::vector<LanePosition>> LiveState::KnownLanes(
     if (!number.done() || !DecodeValue(ToView(it->value()), &value)) {
       return absl::DataLossError("catalog: a lane cannot be read");
     }
-    known[schema] = value.next_row;
+    known.try_emplace(schema, value.next_row);
   }
   if (!it->status().ok()) return ToStatus(it->status(), "read lanes");
-  MutexLock lock(&mutex_);
-  for (const auto& [name, lane] : lanes_) {
-    if (name.run == run && name.worker == worker && name.stream == stream) {
-      known[name.number] = lane->next_row;
-    }
-  }
   std::vector<LanePosition> lanes;
   for (const auto& [number, next_row] : known) {
     lanes.push_back({number, next_row});

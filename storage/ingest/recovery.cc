@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/container/btree_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "storage/format/batch.h"
 #include "storage/format/bytes.h"
@@ -77,6 +79,20 @@ absl::Status DropUncommitted(Database* database,
     if (!it->status().ok()) return ToStatus(it->status(), "read generations");
   }
   return absl::OkStatus();
+}
+
+// Files of a seal that died before they were ingested.
+absl::Status RemoveUnfinishedFiles(const Database& database) {
+  rocksdb::Env* const env = database.db()->GetEnv();
+  std::vector<std::string> files;
+  rocksdb::Status s = env->GetChildren(database.path(), &files);
+  for (const std::string& file : files) {
+    if (!s.ok()) break;
+    if (absl::EndsWith(file, ".tmp")) {
+      s = env->DeleteFile(absl::StrCat(database.path(), "/", file));
+    }
+  }
+  return ToStatus(s, "remove unfinished files");
 }
 
 absl::Status LoadCatalog(const Database& database, Catalog* catalog,
@@ -214,10 +230,12 @@ absl::StatusOr<Recovered> Recover(Database* database, Log* log,
   if (!committed.ok()) return committed.status();
   GenerationId highest;
   if (!committed->empty()) highest = *committed->rbegin();
+  database->Reach("recover:before_drop");
   if (absl::Status s = DropUncommitted(database, *committed, &highest);
       !s.ok()) {
     return s;
   }
+  if (absl::Status s = RemoveUnfinishedFiles(*database); !s.ok()) return s;
   recovered.next.value = highest.value + 1;
   if (absl::Status s = LoadCatalog(*database, catalog, state); !s.ok()) {
     return s;
@@ -225,12 +243,14 @@ absl::StatusOr<Recovered> Recover(Database* database, Log* log,
 
   state->SetPosition(*sealed);
   Replayer replayer(catalog, state);
-  absl::StatusOr<Position> last = log->Replay(
-      *sealed, [&replayer](Position position, absl::string_view group) {
+  absl::StatusOr<Position> last =
+      log->Replay(*sealed, [&](Position position, absl::string_view group) {
+        database->Reach("recover:in_replay");
         return replayer.Group(position, group);
       });
   if (!last.ok()) return last.status();
   recovered.last = *last;
+  database->Reach("recover:after_replay");
   recovered.replayed_rows = replayer.rows();
   return recovered;
 }

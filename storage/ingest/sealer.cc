@@ -29,8 +29,10 @@ Sealer::Sealer(const EngineOptions& options, Database* database, Log* log,
       database_(database),
       log_(log),
       state_(state),
-      seal_bytes_(std::clamp<uint64_t>(options.memory_limit_bytes / 8, 1 << 20,
-                                       uint64_t{64} << 20)) {}
+      seal_bytes_(options.seal_bytes != 0
+                      ? options.seal_bytes
+                      : std::clamp<uint64_t>(options.memory_limit_bytes / 8,
+                                             1 << 20, uint64_t{64} << 20)) {}
 
 Sealer::~Sealer() { Stop(); }
 
@@ -60,7 +62,9 @@ absl::Status Sealer::WaitForRoom() {
   MutexLock lock(&mutex_);
   wake_.NotifyAll();
   while (!stopping_ && state_->unsealed_bytes() >= 2 * seal_bytes_) {
-    if (absl::IsResourceExhausted(last_)) return last_;
+    // Whatever the cause: a disk that fails must not hold ingest, or a close,
+    // for ever. The client's remedy is the same, it keeps its rows.
+    if (!last_.ok()) return absl::ResourceExhaustedError(last_.message());
     settled_.Wait(&mutex_);
   }
   return absl::OkStatus();
@@ -124,12 +128,14 @@ void Sealer::Run() {
 
 absl::Status Sealer::Seal() {
   std::shared_ptr<Generation> generation;
+  database_->Reach("seal:before_files");
   if (!unsealed_->tables.empty()) {
     GenerationWriter writer(database_, next_);
     absl::StatusOr<Generation> written = writer.Write(*unsealed_);
     if (!written.ok()) return written.status();
     generation = std::make_shared<Generation>(*std::move(written));
   }
+  database_->Reach("seal:after_ingest");
   if (absl::Status s = CommitSeal(*unsealed_, generation.get()); !s.ok()) {
     // The files are in, but nobody knows them: the next try takes a new number,
     // and the next start drops them.
@@ -137,13 +143,16 @@ absl::Status Sealer::Seal() {
     database_->Resume().IgnoreError();
     return s;
   }
+  database_->Reach("seal:after_commit");
   ++next_.value;
   seals_.fetch_add(1);
   const std::shared_ptr<const Unsealed> sealed = std::move(unsealed_);
   unsealed_ = nullptr;
   state_->FinishSeal(std::move(generation));
+  database_->Reach("seal:before_reclaim");
   log_->Trim(sealed->last);
   Reclaim(*sealed);
+  database_->Reach("seal:after_reclaim");
   return absl::OkStatus();
 }
 
@@ -189,7 +198,9 @@ void Sealer::Reclaim(const Unsealed& unsealed) {
       if (!generation->runs.contains(run)) continue;
       const std::string prefix = RunPrefix(generation->id, run);
       for (const Family family : kGenerationFamilies) {
-        database_->Reclaim(family, prefix, PrefixEnd(prefix)).IgnoreError();
+        // Not again after an error: a flush that failed half-way must not be
+        // tried twice (Database::Resume says why).
+        if (!database_->Reclaim(family, prefix, PrefixEnd(prefix)).ok()) return;
       }
     }
   }

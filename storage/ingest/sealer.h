@@ -39,7 +39,7 @@ class Sealer {
   // Looks whether there is reason to seal.
   void Wake();
   // Blocks while heads are full. RESOURCE_EXHAUSTED when they stay so because
-  // the disk is, UNAVAILABLE when the sealer stops.
+  // seals fail.
   absl::Status WaitForRoom();
   // Seals what is there now; returns its rows.
   absl::StatusOr<uint64_t> SealNow();

@@ -33,7 +33,15 @@ Session::Session(SessionCatalog* catalog, LiveState* state,
 
 Session::~Session() {
   shared_->closed.store(true);
-  for (auto& [number, lane] : lanes_) state_->CloseLane(lane.lane);
+  // Behind what it has queued: a lane that is forgotten earlier would not know
+  // of these rows, and its next session would take them again.
+  std::vector<Pending> items;
+  for (auto& [number, lane] : lanes_) {
+    Pending& item = items.emplace_back();
+    item.kind = Pending::Kind::kCloseLane;
+    item.lane = std::move(lane.lane);
+  }
+  if (!items.empty()) committer_->Enqueue(std::move(items));
   catalog_->SessionClosed(name_, shared_);
 }
 

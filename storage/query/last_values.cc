@@ -119,7 +119,9 @@ class LastValuesReader {
     if (!strip.times_ascend || (strip.has_step && !strip.steps_ascend)) {
       return false;
     }
-    return !strip.has_step || strip.max_step < run_.HiddenFrom(strip.attempt);
+    const std::optional<int64_t> hidden_from = run_.HiddenFrom(strip.attempt);
+    return !strip.has_step || !hidden_from.has_value() ||
+           strip.max_step < *hidden_from;
   }
 
   absl::Status ReadSealed(SchemaId schema, const Columns& columns) {
@@ -230,13 +232,16 @@ class LastValuesReader {
 
   void AddPoints(const Strip& strip, const StripColumns& rows,
                  const ChunkValues& chunk, Accumulator* series) {
-    const int64_t hidden_from = run_.HiddenFrom(strip.attempt);
+    const std::optional<int64_t> hidden_from = run_.HiddenFrom(strip.attempt);
     ChunkValues visible;
     size_t value = 0;
     for (uint32_t row = 0; row < chunk.rows; ++row) {
       if (!chunk.present.empty() && !IsPresent(chunk.present, row)) continue;
       const double v = chunk.values[value++];
-      if (strip.has_step && rows.steps[row] >= hidden_from) continue;
+      if (strip.has_step && hidden_from.has_value() &&
+          rows.steps[row] >= *hidden_from) {
+        continue;
+      }
       visible.values.push_back(v);
       Offer(strip, rows, row, v, series);
     }

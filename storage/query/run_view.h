@@ -42,12 +42,13 @@ struct RunView {
   bool Selects(WorkerId worker) const {
     return !selected.has_value() || selected->contains(worker);
   }
-  // Rows of `attempt` at or beyond this step are hidden.
-  int64_t HiddenFrom(uint32_t attempt) const {
-    int64_t step = INT64_MAX;
+  // Rows of `attempt` at or beyond this step are hidden; absent: none is. (No
+  // step can stand for that: a row may have the greatest one.)
+  std::optional<int64_t> HiddenFrom(uint32_t attempt) const {
+    std::optional<int64_t> step;
     for (auto it = hiding_steps.upper_bound(attempt); it != hiding_steps.end();
          ++it) {
-      step = std::min(step, it->second);
+      step = std::min(step.value_or(it->second), it->second);
     }
     return step;
   }

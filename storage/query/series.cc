@@ -168,7 +168,7 @@ void SeriesReader::Append(const Strip& strip, const StripColumns& rows,
       (filter.axis == Axis::kStep || filter.step_range.has_value())) {
     return;
   }
-  const int64_t hidden_from = run_.HiddenFrom(strip.attempt);
+  const std::optional<int64_t> hidden_from = run_.HiddenFrom(strip.attempt);
   Series& s = (*out)[strip.worker];
   s.worker = strip.worker;
   size_t value = 0;
@@ -178,7 +178,9 @@ void SeriesReader::Append(const Strip& strip, const StripColumns& rows,
     const int64_t step = strip.has_step ? rows.steps[row] : 0;
     const int64_t time_ns = rows.times_ns[row];
     // Rows without a step are never hidden.
-    if (strip.has_step && step >= hidden_from) continue;
+    if (strip.has_step && hidden_from.has_value() && step >= *hidden_from) {
+      continue;
+    }
     if (filter.step_range.has_value() && !filter.step_range->Contains(step)) {
       continue;
     }

@@ -70,6 +70,10 @@ class RecordingObserver : public StreamObserver {
     }
     return *ended_;
   }
+  bool ended() {
+    MutexLock lock(&mutex_);
+    return ended_.has_value();
+  }
   Position position() {
     MutexLock lock(&mutex_);
     return position_;
@@ -98,6 +102,29 @@ struct TestStream {
     return session->Append(BatchBody::Copy(batch));
   }
 };
+
+// Opens stream->session for stream->observer.
+inline absl::Status OpenAndWait(Engine* engine, StreamOptions options,
+                                TestStream* stream) {
+  struct Result {
+    Mutex mutex;
+    CondVar done;
+    std::optional<absl::StatusOr<std::unique_ptr<StreamSession>>> session;
+  };
+  auto result = std::make_shared<Result>();
+  engine->OpenStream(
+      std::move(options), stream->observer,
+      [result](absl::StatusOr<std::unique_ptr<StreamSession>> session) {
+        MutexLock lock(&result->mutex);
+        result->session = std::move(session);
+        result->done.NotifyAll();
+      });
+  MutexLock lock(&result->mutex);
+  while (!result->session.has_value()) result->done.Wait(&result->mutex);
+  if (!result->session->ok()) return result->session->status();
+  stream->session = *std::move(*result->session);
+  return absl::OkStatus();
+}
 
 class EngineTest : public ::testing::Test {
  protected:
@@ -133,23 +160,8 @@ class EngineTest : public ::testing::Test {
   }
   absl::StatusOr<TestStream> OpenStream(StreamOptions options) {
     TestStream stream;
-    struct Result {
-      Mutex mutex;
-      CondVar done;
-      std::optional<absl::StatusOr<std::unique_ptr<StreamSession>>> session;
-    };
-    auto result = std::make_shared<Result>();
-    engine_->OpenStream(
-        std::move(options), stream.observer,
-        [result](absl::StatusOr<std::unique_ptr<StreamSession>> session) {
-          MutexLock lock(&result->mutex);
-          result->session = std::move(session);
-          result->done.NotifyAll();
-        });
-    MutexLock lock(&result->mutex);
-    while (!result->session.has_value()) result->done.Wait(&result->mutex);
-    if (!result->session->ok()) return result->session->status();
-    stream.session = *std::move(*result->session);
+    absl::Status s = OpenAndWait(engine_.get(), std::move(options), &stream);
+    if (!s.ok()) return s;
     return stream;
   }
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "tests/unit/engine_fixture.h"
 
@@ -125,6 +126,30 @@ TEST_F(EngineIngest, AResendCutDifferentlyChangesNothing) {
     again->session.reset();
     if (pass == 1) Reopen();
   }
+}
+
+TEST_F(EngineIngest, AConnectionThatBreaksBeforeTheAckDoublesNothing) {
+  const Uuid run = MakeRun();
+  uint64_t next = 0;
+  for (int life = 0; life < 50; ++life) {
+    auto stream = OpenStream(Opening(run));
+    // All that was sent is known, though nobody waited for an ack.
+    ASSERT_EQ(stream->session->known_lanes(),
+              next == 0 ? std::vector<LanePosition>{}
+                        : (std::vector<LanePosition>{{0, next}}));
+    ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+    ASSERT_FALSE(stream->Append(Rows(0, next, 10)).has_value());
+    next += 10;
+    if (life % 7 == 0) {
+      ASSERT_TRUE(engine_->Flush().ok());
+    }
+  }
+  // A client that does not trust the answer sends all of it again.
+  auto again = OpenStream(Opening(run));
+  ASSERT_TRUE(again->Declare(0, {"loss"}).ok());
+  ASSERT_FALSE(again->Append(Rows(0, 0, 500)).has_value());
+  ASSERT_TRUE(again->observer->WaitFor(0, 500));
+  EXPECT_EQ(ReadRaw(run, "loss").at(0).size(), 500u);
 }
 
 TEST_F(EngineIngest, SparseColumnsAndSpansKeepTheirRows) {
@@ -249,6 +274,37 @@ TEST_F(EngineIngest, ANewerSessionTakesOver) {
   EXPECT_EQ(ReadRaw(run, "loss").at(0).values.back(), 5.25);
 }
 
+TEST_F(EngineIngest, AnAppendThatIsOvertakenByANewerSessionDoublesNothing) {
+  const Uuid run = MakeRun();
+  uint64_t next = 0;
+  std::optional<TestStream> old;
+  for (int life = 0; life < 40; ++life) {
+    std::thread appends;
+    if (old.has_value()) {
+      // In the middle of the take-over, from where the old session stands, and
+      // so large that checking it takes its time.
+      appends = std::thread(
+          [&old, batch = Rows(0, next, 20000)] { old->Append(batch); });
+    }
+    auto stream = OpenStream(Opening(run));
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    const auto& known = stream->session->known_lanes();
+    next = known.empty() ? 0 : known[0].next_row;
+    ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+    ASSERT_FALSE(stream->Append(Rows(0, next, 3)).has_value());
+    ASSERT_TRUE(stream->observer->WaitFor(0, next + 3));
+    if (appends.joinable()) appends.join();
+    next += 3;
+    old = *std::move(stream);
+  }
+  ASSERT_TRUE(engine_->Flush().ok());
+  const Points p = ReadRaw(run, "loss").at(0);
+  ASSERT_EQ(p.size(), next);
+  for (uint64_t i = 0; i < next; ++i) {
+    ASSERT_EQ(p.steps[i], static_cast<int64_t>(i));
+  }
+}
+
 TEST_F(EngineIngest, RowsThatTheClientLostAreSaidToBeLost) {
   const Uuid run = MakeRun();
   StreamOptions options = Opening(run);
@@ -328,6 +384,29 @@ TEST_F(EngineIngest, AttemptsWithoutAResumeStepHideFromTheirFirstStepOn) {
             (std::vector<double>{0, .5, 1, 1.5, -4}));
 }
 
+TEST_F(EngineIngest, TheGreatestStepIsNotHiddenWhenNothingHides) {
+  const Uuid run = MakeRun();
+  auto stream = OpenStream(Opening(run));
+  ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+  const std::vector<int64_t> steps = {std::numeric_limits<int64_t>::min(), 0,
+                                      std::numeric_limits<int64_t>::max()};
+  ASSERT_FALSE(stream
+                   ->Append(BatchBuilder(0, 0, 3)
+                                .Steps(steps)
+                                .Times(std::vector<int64_t>{1, 2, 3})
+                                .Float64(0, std::vector<double>{1, 2, 3})
+                                .Build())
+                   .has_value());
+  ASSERT_TRUE(stream->observer->WaitFor(0, 3));
+  for (int pass = 0; pass < 2; ++pass) {
+    EXPECT_EQ(ReadRaw(run, "loss").at(0).steps, steps);
+    LastValuesSpec last;
+    last.run = run;
+    EXPECT_EQ(engine_->LastValues(last)->at(0).value, 3);
+    ASSERT_TRUE(engine_->Flush().ok());
+  }
+}
+
 TEST_F(EngineIngest, ADeletedRunStaysDeleted) {
   const Uuid run = MakeRun("doomed");
   const Uuid other = MakeRun("other");
@@ -384,6 +463,18 @@ TEST_F(EngineIngest, StampsRowsThatHaveNoTime) {
     EXPECT_EQ(ReadRaw(run, "loss").at(0).size(), 1u);
     ASSERT_TRUE(engine_->Flush().ok());
   }
+}
+
+TEST_F(EngineIngest, AWriteHidesFromItsSmallestStepOnInWhateverOrder) {
+  const Uuid run = MakeRun();
+  WriteOptions write;
+  write.run = run;
+  write.points = {{"a", 10, 1, 10}, {"a", 20, 2, 20}, {"a", 30, 3, 30}};
+  ASSERT_TRUE(engine_->Write(write).ok());
+  write.attempt = 2;
+  write.points = {{"a", -3, 3, 40}, {"a", -2, 2, 50}};
+  ASSERT_TRUE(engine_->Write(write).ok());
+  EXPECT_EQ(ReadRaw(run, "a").at(0).values, (std::vector<double>{10, -2, -3}));
 }
 
 TEST_F(EngineIngest, WritesAreAtomicAndRepeatable) {

@@ -1,0 +1,178 @@
+// A disk that loses power at each named point, and one that fails (EIO, ENOSPC)
+// at each kind of operation, once or for good: what was acked is on it. The
+// engine that met the fault may refuse work; the one that opens the disk again
+// must know everything.
+//
+// WATERFLOW_CRASH_SECONDS says for how long each test goes on (default 15),
+// WATERFLOW_CRASH_SEED repeats the choices of a run.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <random>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/crash/workload.h"
+#include "tests/power_loss_fs.h"
+
+namespace waterflow::storage {
+namespace {
+
+using Op = PowerLossFileSystem::Op;
+
+constexpr const char* kPoints[] = {
+    "commit:before_log",   "commit:after_log",    "commit:before_ack",
+    "seal:before_files",   "seal:after_files",    "seal:after_ingest",
+    "seal:after_commit",   "seal:before_reclaim", "seal:after_reclaim",
+    "delete:after_record", "recover:before_drop", "recover:in_replay",
+    "recover:after_replay"};
+
+constexpr std::pair<Op, const char*> kOps[] = {
+    {Op::kCreate, "create"},
+    {Op::kAppend, "append"},
+    {Op::kSync, "sync"},
+    {Op::kRename, "rename"},
+    {Op::kLink, "link"},
+    {Op::kDelete, "delete"},
+    {Op::kSyncDir, "sync of the folder"}};
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  uint64_t value = 0;
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
+
+class EngineDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    seed_ = FromEnvironment("WATERFLOW_CRASH_SEED", std::random_device()());
+    random_.seed(seed_);
+    end_ = absl::Now() + absl::Seconds(static_cast<int64_t>(
+                             FromEnvironment("WATERFLOW_CRASH_SECONDS", 15)));
+    Renew();
+  }
+  void TearDown() override {
+    std::printf("%d lives, %d faults met, seed %llu\n", lives_, faults_.load(),
+                static_cast<unsigned long long>(seed_));
+  }
+
+  bool GoesOn() const { return absl::Now() < end_ && !HasFailure(); }
+  uint64_t Below(uint64_t n) { return random_() % n; }
+
+  void Renew() {
+    env_.reset();
+    disk_.reset();
+    dir_.emplace();
+    disk_ = std::make_shared<PowerLossFileSystem>(dir_->path() + "/data");
+    env_ = rocksdb::NewCompositeEnv(disk_);
+    journal_.emplace();
+  }
+
+  absl::StatusOr<std::unique_ptr<Engine>> Open(
+      std::function<void(absl::string_view)> at_point) {
+    EngineOptions options;
+    options.data_dir = dir_->path() + "/data";
+    options.env = env_.get();
+    options.memory_limit_bytes = 8 << 20;
+    options.gather = absl::ZeroDuration();
+    options.group_bytes = 16 << 10;
+    options.seal_bytes = 24 << 10;
+    options.at_point = std::move(at_point);
+    return Engine::Open(options);
+  }
+
+  // One life: some steps, in which the fault should be met, then the power goes
+  // and what is on the disk is compared.
+  void Life(const std::string& what,
+            std::function<void(absl::string_view)> at_point) {
+    SCOPED_TRACE(
+        absl::StrCat("life ", ++lives_, " of seed ", seed_, ": ", what));
+    if (journal_->full()) Renew();
+    const int met_before = faults_;
+    {
+      auto engine = Open(std::move(at_point));
+      if (engine.ok()) {
+        Workload workload(&*journal_, random_(),
+                          {.strict = false, .hasty = true});
+        // Until the fault, and a little beyond.
+        int beyond = 15;
+        for (int step = 0; step < 200 && beyond > 0; ++step) {
+          const std::string wrong = workload.Step(engine->get());
+          ASSERT_EQ(wrong, "");
+          if (faults_ > met_before) --beyond;
+        }
+        workload.DropSessions();
+      }
+      // Else it met the fault while it opened.
+    }
+    disk_->SetFaults(nullptr);
+    disk_->Freeze();
+    disk_->Crash(static_cast<Torn>(Below(3)), random_());
+    auto engine = Open(nullptr);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    Workload workload(&*journal_, random_(), {});
+    ASSERT_EQ(workload.Verify(engine->get(), dir_->path() + "/data"), "");
+    // And it goes on.
+    for (int step = 0; step < 5; ++step) {
+      ASSERT_EQ(workload.Step(engine->get()), "");
+    }
+    workload.DropSessions();
+  }
+
+  uint64_t seed_ = 0;
+  std::mt19937_64 random_;
+  absl::Time end_;
+  std::optional<TempDir> dir_;
+  std::shared_ptr<PowerLossFileSystem> disk_;
+  std::unique_ptr<rocksdb::Env> env_;
+  std::optional<Journal> journal_;
+  std::atomic<int> faults_{0};
+  int lives_ = 0;
+};
+
+TEST_F(EngineDisk, APowerCutAtEachNamedPointKeepsWhatWasAcked) {
+  for (int n = 1; GoesOn(); n = n % 4 + 1) {
+    for (const char* point : kPoints) {
+      if (!GoesOn()) break;
+      std::atomic<int> left{n};
+      Life(absl::StrCat(point, " for the ", n, ". time"),
+           [&](absl::string_view reached) {
+             if (reached != point || left.fetch_sub(1) != 1) return;
+             disk_->Freeze();
+             ++faults_;
+           });
+    }
+  }
+}
+
+TEST_F(EngineDisk, AFailureOfEachKindOfOperationKeepsWhatWasAcked) {
+  while (GoesOn()) {
+    for (const auto& [op, name] : kOps) {
+      if (!GoesOn()) break;
+      const bool full = Below(2) == 0;
+      const bool once = Below(2) == 0;
+      // Opening does some dozen of each; appends and syncs are many.
+      const auto n = static_cast<int>(
+          1 + Below(op == Op::kAppend || op == Op::kSync ? 300 : 60));
+      std::atomic<int> left{n};
+      disk_->SetFaults([&, kind = op](Op did, const std::string& file) {
+        if (did != kind) return rocksdb::IOStatus::OK();
+        const int at = left.fetch_sub(1);
+        if (at > 1 || (once && at < 1)) return rocksdb::IOStatus::OK();
+        ++faults_;
+        return full ? rocksdb::IOStatus::NoSpace("disk is full", file)
+                    : rocksdb::IOStatus::IOError("disk fails", file);
+      });
+      Life(absl::StrCat(full ? "ENOSPC" : "EIO", once ? " once" : " for good",
+                        " from the ", n, ". ", name, " on"),
+           nullptr);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace waterflow::storage
