@@ -134,6 +134,17 @@ void AddOptions(CLI::App* app, Options* options) {
       ->envname("WATERFLOW_LOG_LEVEL");
 }
 
+void AddCommands(CLI::App* app, Options* options) {
+  app->require_subcommand(0, 1);
+  app->fallthrough();  // so that they take --data-dir behind their name
+  app->add_subcommand(
+         "verify",
+         "Instead of serving: reads all of a data directory that no server has "
+         "open, changes nothing, prints a line for each problem; exit code 1 "
+         "when there is one")
+      ->callback([options] { options->command = Command::kVerify; });
+}
+
 // CLI11 itself would let the file win over the variables: it asks for them
 // last. A value that is there before the command line is read makes it right,
 // as of several the last one counts.
@@ -160,6 +171,7 @@ std::variant<Options, ExitCode> ParseFlags(int argc, const char* const* argv) {
       ->type_name("FILE")
       ->envname("WATERFLOW_CONFIG");
   AddOptions(&app, &options);
+  AddCommands(&app, &options);
   ReadVariables(&app);
   try {
     app.parse(argc, argv);

@@ -33,6 +33,7 @@
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
+#include "storage/verify.h"
 
 namespace rocksdb {
 class Env;
@@ -194,7 +195,15 @@ class Engine : public IngestBackend {
   virtual absl::StatusOr<uint64_t> Flush() = 0;
   // Returns the bytes of the copy.
   virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;
+  // Reads all that is stored at this moment, while ingest goes on.
+  virtual absl::StatusOr<VerifyReport> Verify(
+      const VerifyObserver& observer) = 0;
 };
+
+// The same for a store that no process has open; nothing of it is changed.
+// NOT_FOUND when the folder holds none, FAILED_PRECONDITION when it is in use.
+absl::StatusOr<VerifyReport> VerifyOffline(const EngineOptions& options,
+                                           const VerifyObserver& observer);
 
 }  // namespace waterflow::storage
 

@@ -1,6 +1,7 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
-// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc.
+// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc,
+// engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -71,6 +72,7 @@ class EngineCore : public Engine, public SessionCatalog {
   EngineStats Stats() override;
   absl::StatusOr<uint64_t> Flush() override;
   absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
+  absl::StatusOr<VerifyReport> Verify(const VerifyObserver& observer) override;
 
  private:
   struct StreamName {

@@ -7,6 +7,7 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
+#include <cstdarg>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -83,6 +84,13 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family,
   return cf;
 }
 
+// A diary that nobody writes.
+class Silence : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 bool IsLockError(const rocksdb::Status& status) {
   return status.IsIOError() && absl::StrContains(status.ToString(), "lock");
 }
@@ -102,6 +110,29 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
   return absl::InternalError(message);
 }
 
+std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
+    const rocksdb::DBOptions& db_options, const EngineOptions& options,
+    bool* is_new) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
+    families.emplace_back(kFamilyNames[i],
+                          MakeFamilyOptions(static_cast<Family>(i), options));
+  }
+  // A newer format may have families of its own: open them too, so that the
+  // version can be read and named.
+  std::vector<std::string> existing;
+  *is_new =
+      !rocksdb::DB::ListColumnFamilies(db_options, options.data_dir, &existing)
+           .ok();
+  for (const std::string& name : existing) {
+    if (std::find(std::begin(kFamilyNames), std::end(kFamilyNames), name) ==
+        std::end(kFamilyNames)) {
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    }
+  }
+  return families;
+}
+
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(
@@ -111,23 +142,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
     return ToStatus(s, absl::StrCat("data directory ", options.data_dir));
   }
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
-    families.emplace_back(kFamilyNames[i],
-                          MakeFamilyOptions(static_cast<Family>(i), options));
-  }
-  // A newer format may have families of its own: open them too, so that the
-  // version can be read and named.
-  std::vector<std::string> existing;
-  const bool is_new =
-      !rocksdb::DB::ListColumnFamilies(db_options, options.data_dir, &existing)
-           .ok();
-  for (const std::string& name : existing) {
-    if (std::find(std::begin(kFamilyNames), std::end(kFamilyNames), name) ==
-        std::end(kFamilyNames)) {
-      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    }
-  }
+  bool is_new = false;
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families =
+      Families(db_options, options, &is_new);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(
       db_options, options.data_dir, families, &database->families_, &db);
@@ -144,10 +161,49 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   return database;
 }
 
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
+    const EngineOptions& options) {
+  auto database = std::unique_ptr<Database>(
+      new Database(options.data_dir, LogMemtableBytes(options)));
+  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.create_if_missing = false;
+  db_options.create_missing_column_families = false;
+  // Else RocksDB would begin a new LOG in the folder.
+  db_options.info_log = std::make_shared<Silence>();
+  rocksdb::Env* const env = db_options.env;
+  if (!env->FileExists(options.data_dir + "/CURRENT").ok()) {
+    return absl::NotFoundError(
+        absl::StrCat("data directory ", options.data_dir, " holds no store"));
+  }
+  if (rocksdb::Status s =
+          env->LockFile(options.data_dir + "/LOCK", &database->read_lock_);
+      !s.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", options.data_dir,
+                     " is in use by another process (", s.ToString(), ")"));
+  }
+  bool is_new = false;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
+      db_options, options.data_dir, Families(db_options, options, &is_new),
+      &database->families_, &db);
+  if (!opened.ok()) {
+    return ToStatus(opened, absl::StrCat("open ", options.data_dir));
+  }
+  database->db_.reset(db);
+  if (absl::Status s = database->CheckFormat(false); !s.ok()) return s;
+  return database;
+}
+
 Database::~Database() {
   for (rocksdb::ColumnFamilyHandle* handle : families_) {
     db_->DestroyColumnFamilyHandle(handle);
   }
+  if (read_lock_ == nullptr) return;
+  rocksdb::Env* const env =
+      db_ != nullptr ? db_->GetEnv() : rocksdb::Env::Default();
+  db_.reset();
+  env->UnlockFile(read_lock_).PermitUncheckedError();
 }
 
 absl::Status Database::CheckFormat(bool is_new) const {

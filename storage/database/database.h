@@ -38,6 +38,10 @@ class Database {
   // format version is not ours.
   static absl::StatusOr<std::unique_ptr<Database>> Open(
       const EngineOptions& options);
+  // To look at a store without changing it: nothing in the folder is written
+  // but the lock, which is held meanwhile. NOT_FOUND when there is no store.
+  static absl::StatusOr<std::unique_ptr<Database>> OpenReadOnly(
+      const EngineOptions& options);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -83,9 +87,14 @@ class Database {
   Database(std::string path, uint64_t log_memtable_bytes)
       : path_(std::move(path)), log_memtable_bytes_(log_memtable_bytes) {}
   absl::Status CheckFormat(bool is_new) const;
+  // The families of this store: ours, then those of a newer format.
+  static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
+      const rocksdb::DBOptions& db_options, const EngineOptions& options,
+      bool* is_new);
 
   const std::string path_;
   const uint64_t log_memtable_bytes_;
+  rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };
