@@ -115,8 +115,9 @@ void AddOptions(CLI::App* app, Options* options) {
           "... or this large");
   AddSize(app, "--memory-limit", "WATERFLOW_MEMORY_LIMIT",
           &engine.memory_limit_bytes,
-          "Memory of the store: 1/8 holds rows that are not sealed, 1/2 the "
-          "log, the rest caches");
+          "Memory of the store: up to 1/4 holds rows that are not sealed, 1/2 "
+          "the log, the rest caches. Default: a quarter of the machine, or of "
+          "the control group's limit");
   AddDuration(app, "--seal-age", "WATERFLOW_SEAL_AGE", &engine.seal_age,
               "Rows are sealed into a generation at this age at the latest");
   app->add_option("--grpc-threads", options->grpc_threads,

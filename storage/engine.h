@@ -48,15 +48,15 @@ enum class SyncPolicy : uint8_t {
   kOff,       // after the write; a power cut may lose it, a dead process not
 };
 
-// A quarter of the machine's memory.
+// A quarter of the machine's memory, or of the control group's limit.
 uint64_t DefaultMemoryLimitBytes();
 
 struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
-  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's memtable
-  // 1/2, at most 1 GiB.
+  // Heads, memtables and caches together; storage/model/memory_plan.h says who
+  // gets how much.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // A group commits when this old or this large.
   absl::Duration gather = absl::Milliseconds(5);
@@ -132,6 +132,9 @@ struct EngineStats {
   uint64_t sst_bytes = 0;
   uint64_t wal_bytes = 0;
   uint64_t manifest_bytes = 0;
+  uint64_t memory_limit_bytes = 0;
+  uint64_t memtable_bytes = 0;
+  uint64_t cache_bytes = 0;
   uint64_t commit_groups = 0;
   uint64_t commit_bytes = 0;
   uint64_t batches = 0;

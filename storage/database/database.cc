@@ -1,5 +1,6 @@
 #include "storage/database/database.h"
 
+#include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/sst_file_manager.h>
@@ -16,6 +17,7 @@
 #include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 namespace {
@@ -25,12 +27,10 @@ namespace {
 constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
                                         "axis",    "blocks",  "summaries"};
 
+// Half of the memory for two, so that most records are trimmed before their
+// memtable is flushed, and are never written a second time.
 uint64_t LogMemtableBytes(const EngineOptions& options) {
-  // Half of the memory, so that most records are trimmed before their memtable
-  // is flushed, and are never written a second time; more than 1 GiB only makes
-  // the next start slower.
-  return std::clamp<uint64_t>(options.memory_limit_bytes / 2, 8u << 20,
-                              1u << 30);
+  return PlanMemory(options.memory_limit_bytes).log_memtable_bytes;
 }
 
 rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
@@ -49,12 +49,17 @@ rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
   return db;
 }
 
-rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family,
-                                               const EngineOptions& options) {
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(
+    Family family, const EngineOptions& options,
+    const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions cf;
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
-  cf.write_buffer_size = 4 << 20;
+  // One cache for all families; indexes count in it.
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  cf.write_buffer_size =
+      PlanMemory(options.memory_limit_bytes).small_memtable_bytes;
   switch (family) {
     case Family::kMeta:
       break;
@@ -112,11 +117,12 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
 
 std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
     const rocksdb::DBOptions& db_options, const EngineOptions& options,
-    bool* is_new) {
+    const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new) {
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
-    families.emplace_back(kFamilyNames[i],
-                          MakeFamilyOptions(static_cast<Family>(i), options));
+    families.emplace_back(
+        kFamilyNames[i],
+        MakeFamilyOptions(static_cast<Family>(i), options, cache));
   }
   // A newer format may have families of its own: open them too, so that the
   // version can be read and named.
@@ -133,10 +139,15 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
   return families;
 }
 
+Database::Database(std::string path, const MemoryPlan& plan)
+    : path_(std::move(path)),
+      plan_(plan),
+      cache_(rocksdb::NewLRUCache(plan.cache_bytes)) {}
+
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(
-      new Database(options.data_dir, LogMemtableBytes(options)));
+      new Database(options.data_dir, PlanMemory(options.memory_limit_bytes)));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   rocksdb::Env* env = db_options.env;
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
@@ -144,7 +155,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   }
   bool is_new = false;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families =
-      Families(db_options, options, &is_new);
+      Families(db_options, options, database->cache_, &is_new);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(
       db_options, options.data_dir, families, &database->families_, &db);
@@ -164,7 +175,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
 absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(
-      new Database(options.data_dir, LogMemtableBytes(options)));
+      new Database(options.data_dir, PlanMemory(options.memory_limit_bytes)));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
   db_options.create_if_missing = false;
   db_options.create_missing_column_families = false;
@@ -185,7 +196,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
   bool is_new = false;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
-      db_options, options.data_dir, Families(db_options, options, &is_new),
+      db_options, options.data_dir,
+      Families(db_options, options, database->cache_, &is_new),
       &database->families_, &db);
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));
@@ -272,7 +284,7 @@ absl::Status Database::Resume() const {
   // Trying while the disk is still full turns RocksDB's error into one that
   // only a restart mends: it must be able to flush its memtables and to begin a
   // new log.
-  const uint64_t resume_bytes = log_memtable_bytes_ + (16 << 20);
+  const uint64_t resume_bytes = plan_.log_memtable_bytes + (16 << 20);
   uint64_t free_bytes = 0;
   const bool known =
       db_->GetFileSystem()
@@ -322,7 +334,7 @@ void Database::FlushLogBehindTrim() const {
   uint64_t used = 0;
   const bool known = db_->GetIntProperty(
       log, rocksdb::DB::Properties::kCurSizeActiveMemTable, &used);
-  if (!known || used < log_memtable_bytes_ / 4 * 3) return;
+  if (!known || used < plan_.log_memtable_bytes / 4 * 3) return;
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -340,6 +352,19 @@ DiskBytes Database::disk_bytes() const {
   }
   std::vector<std::string> files;
   db_->GetLiveFiles(files, &bytes.manifest, /*flush_memtable=*/false);
+  return bytes;
+}
+
+MemoryBytes Database::memory_bytes() const {
+  MemoryBytes bytes;
+  for (rocksdb::ColumnFamilyHandle* const handle : families_) {
+    uint64_t memtables = 0;
+    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kSizeAllMemTables,
+                            &memtables)) {
+      bytes.memtables += memtables;
+    }
+  }
+  bytes.cache = cache_->GetUsage();
   return bytes;
 }
 

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/engine.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 
@@ -29,6 +30,11 @@ struct DiskBytes {
   uint64_t sst = 0;
   uint64_t wal = 0;
   uint64_t manifest = 0;
+};
+
+struct MemoryBytes {
+  uint64_t memtables = 0;
+  uint64_t cache = 0;  // blocks and indexes of files
 };
 
 // Thread-safe, as RocksDB is.
@@ -80,20 +86,21 @@ class Database {
   absl::Status Reclaim(Family family, absl::string_view begin,
                        absl::string_view end) const;
   DiskBytes disk_bytes() const;
+  MemoryBytes memory_bytes() const;
   // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
   static std::string VersionName();
 
  private:
-  Database(std::string path, uint64_t log_memtable_bytes)
-      : path_(std::move(path)), log_memtable_bytes_(log_memtable_bytes) {}
+  Database(std::string path, const MemoryPlan& plan);
   absl::Status CheckFormat(bool is_new) const;
   // The families of this store: ours, then those of a newer format.
   static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
       const rocksdb::DBOptions& db_options, const EngineOptions& options,
-      bool* is_new);
+      const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new);
 
   const std::string path_;
-  const uint64_t log_memtable_bytes_;
+  const MemoryPlan plan_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
   rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first

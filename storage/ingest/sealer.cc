@@ -8,6 +8,7 @@
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/ingest/generation_writer.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 namespace {
@@ -29,8 +30,7 @@ Sealer::Sealer(const EngineOptions& options, Database* database, Log* log,
       database_(database),
       log_(log),
       state_(state),
-      seal_bytes_(std::clamp<uint64_t>(options.memory_limit_bytes / 8, 1 << 20,
-                                       uint64_t{64} << 20)) {}
+      seal_bytes_(PlanMemory(options.memory_limit_bytes).seal_bytes) {}
 
 Sealer::~Sealer() { Stop(); }
 
