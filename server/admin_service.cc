@@ -50,6 +50,8 @@ grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
   response->set_sst_bytes(stats.sst_bytes);
   response->set_wal_bytes(stats.wal_bytes);
   response->set_manifest_bytes(stats.manifest_bytes);
+  response->set_disk_free_bytes(stats.disk_free_bytes);
+  response->set_disk_reserve_bytes(stats.disk_reserve_bytes);
   response->set_memory_limit_bytes(stats.memory_limit_bytes);
   response->set_memtable_bytes(stats.memtable_bytes);
   response->set_cache_bytes(stats.cache_bytes);

@@ -120,6 +120,13 @@ void AddOptions(CLI::App* app, Options* options) {
           "the control group's limit");
   AddDuration(app, "--seal-age", "WATERFLOW_SEAL_AGE", &engine.seal_age,
               "Rows are sealed into a generation at this age at the latest");
+  app->add_option("--disk-reserve", engine.disk_reserve_bytes,
+                  "Rows are refused while less than this is free on the disk; "
+                  "reads, deletes and retention go on. Default: 1G, or a "
+                  "twentieth of the disk if that is less")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
+      ->type_name("BYTES[K|M|G]")
+      ->envname("WATERFLOW_DISK_RESERVE");
   app->add_option("--grpc-threads", options->grpc_threads,
                   "Threads that receive streams")
       ->check(CLI::Range(1, 256))

@@ -63,6 +63,9 @@ struct EngineOptions {
   uint64_t group_bytes = uint64_t{4} << 20;
   // Rows are sealed at this age at the latest.
   absl::Duration seal_age = absl::Minutes(5);
+  // Rows are refused while less than this is free on the disk. Absent: 1 GiB,
+  // or a twentieth of the disk if that is less.
+  std::optional<uint64_t> disk_reserve_bytes = std::nullopt;
   // For tests of faults; null: the machine's own. Not owned.
   rocksdb::Env* env = nullptr;
 };
@@ -132,6 +135,8 @@ struct EngineStats {
   uint64_t sst_bytes = 0;
   uint64_t wal_bytes = 0;
   uint64_t manifest_bytes = 0;
+  uint64_t disk_free_bytes = 0;
+  uint64_t disk_reserve_bytes = 0;
   uint64_t memory_limit_bytes = 0;
   uint64_t memtable_bytes = 0;
   uint64_t cache_bytes = 0;

@@ -22,6 +22,7 @@
 #include "storage/ingest/live_state.h"
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
+#include "storage/keep/disk_reserve.h"
 #include "storage/model/mutex.h"
 #include "storage/query/run_view.h"
 
@@ -103,6 +104,8 @@ class EngineCore : public Engine, public SessionCatalog {
   // Records that a run is gone and closes its streams.
   void DeleteLocked(RunId run, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Before a group that holds rows: room on the disk, then in memory.
+  absl::Status WaitForRoom();
   // Waits until everything logged so far is durable.
   absl::Status Barrier() { return committer_.CommitAndWait({}); }
   Run ToRun(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -120,6 +123,7 @@ class EngineCore : public Engine, public SessionCatalog {
   LiveState state_;
   DatabaseLog log_;
   Sealer sealer_;
+  DiskReserve disk_reserve_;
   Committer committer_;
   IngestCounters counters_;
 

@@ -4,6 +4,11 @@
 
 namespace waterflow::storage {
 
+absl::Status EngineCore::WaitForRoom() {
+  if (absl::Status s = disk_reserve_.Check(); !s.ok()) return s;
+  return sealer_.WaitForRoom();
+}
+
 absl::StatusOr<VerifyReport> EngineCore::Verify(
     const VerifyObserver& observer) {
   // Files of a generation stay as long as somebody holds it.

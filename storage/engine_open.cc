@@ -37,8 +37,8 @@ EngineCore::EngineCore(EngineOptions options,
       state_(database_.get()),
       log_(database_.get(), options_.sync != SyncPolicy::kOff),
       sealer_(options_, database_.get(), &log_, &state_),
-      committer_(options_, &log_, &state_,
-                 [this] { return sealer_.WaitForRoom(); }) {}
+      disk_reserve_(database_.get(), options_.disk_reserve_bytes),
+      committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }) {}
 
 EngineCore::~EngineCore() { Close().IgnoreError(); }
 
@@ -101,6 +101,8 @@ EngineStats EngineCore::Stats() {
   stats.sst_bytes = disk.sst;
   stats.wal_bytes = disk.wal;
   stats.manifest_bytes = disk.manifest;
+  stats.disk_free_bytes = database_->FreeBytes().value_or(0);
+  stats.disk_reserve_bytes = disk_reserve_.reserve_bytes();
   const MemoryBytes memory = database_->memory_bytes();
   stats.memory_limit_bytes = options_.memory_limit_bytes;
   stats.memtable_bytes = memory.memtables;

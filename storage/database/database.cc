@@ -285,15 +285,11 @@ absl::Status Database::Resume() const {
   // only a restart mends: it must be able to flush its memtables and to begin a
   // new log.
   const uint64_t resume_bytes = plan_.log_memtable_bytes + (16 << 20);
-  uint64_t free_bytes = 0;
-  const bool known =
-      db_->GetFileSystem()
-          ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
-          .ok();
-  if (known && free_bytes < resume_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no room on the disk: ", free_bytes, " bytes are free at ",
-                     path_, ", ", resume_bytes, " are needed to go on"));
+  const std::optional<uint64_t> free_bytes = FreeBytes();
+  if (free_bytes.has_value() && *free_bytes < resume_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no room on the disk: ", *free_bytes, " bytes are free at ", path_,
+        ", ", resume_bytes, " are needed to go on"));
   }
   return ToStatus(db_->Resume(), "resume after an error");
 }
@@ -353,6 +349,16 @@ DiskBytes Database::disk_bytes() const {
   std::vector<std::string> files;
   db_->GetLiveFiles(files, &bytes.manifest, /*flush_memtable=*/false);
   return bytes;
+}
+
+std::optional<uint64_t> Database::FreeBytes() const {
+  uint64_t free_bytes = 0;
+  if (!db_->GetFileSystem()
+           ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
+           .ok()) {
+    return std::nullopt;
+  }
+  return free_bytes;
 }
 
 MemoryBytes Database::memory_bytes() const {

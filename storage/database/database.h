@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,8 @@ class Database {
   absl::Status Reclaim(Family family, absl::string_view begin,
                        absl::string_view end) const;
   DiskBytes disk_bytes() const;
+  // Room on the disk that the store lies on, if that is known.
+  std::optional<uint64_t> FreeBytes() const;
   MemoryBytes memory_bytes() const;
   // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
   static std::string VersionName();
