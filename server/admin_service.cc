@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "server/convert.h"
+#include "server/convert_admin.h"
 #include "server/version.h"
 
 namespace waterflow::server {
@@ -49,6 +50,11 @@ grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
   response->set_sst_bytes(stats.sst_bytes);
   response->set_wal_bytes(stats.wal_bytes);
   response->set_manifest_bytes(stats.manifest_bytes);
+  response->set_disk_free_bytes(stats.disk_free_bytes);
+  response->set_disk_reserve_bytes(stats.disk_reserve_bytes);
+  response->set_memory_limit_bytes(stats.memory_limit_bytes);
+  response->set_memtable_bytes(stats.memtable_bytes);
+  response->set_cache_bytes(stats.cache_bytes);
   response->set_commit_groups(stats.commit_groups);
   response->set_commit_bytes(stats.commit_bytes);
   response->set_batches(stats.batches);
@@ -75,6 +81,34 @@ grpc::Status AdminService::Checkpoint(grpc::ServerContext*,
   const absl::StatusOr<uint64_t> bytes = engine_->Checkpoint(request->path());
   if (!bytes.ok()) return ToGrpc(bytes.status());
   response->set_bytes(*bytes);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Verify(grpc::ServerContext* context,
+                                  const v1::VerifyRequest*,
+                                  grpc::ServerWriter<v1::VerifyResponse>* out) {
+  const storage::VerifyObserver observer = {
+      .problem =
+          [out](const storage::VerifyProblem& problem) {
+            v1::VerifyResponse response;
+            ToProto(problem, response.mutable_problem());
+            out->Write(response);
+          },
+      .progress =
+          [context, out](const storage::VerifyProgress& progress) {
+            v1::VerifyResponse response;
+            response.mutable_progress()->set_bytes_read(progress.bytes_read);
+            response.mutable_progress()->set_bytes_total(progress.bytes_total);
+            return context->IsCancelled() || !out->Write(response)
+                       ? absl::CancelledError("the client left")
+                       : absl::OkStatus();
+          }};
+  const absl::StatusOr<storage::VerifyReport> report =
+      engine_->Verify(observer);
+  if (!report.ok()) return ToGrpc(report.status());
+  v1::VerifyResponse last;
+  ToProto(*report, last.mutable_summary());
+  out->Write(last);
   return grpc::Status::OK;
 }
 

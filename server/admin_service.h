@@ -1,4 +1,4 @@
-// waterflow.v1.Admin: stats, flush, checkpoint.
+// waterflow.v1.Admin: stats and upkeep.
 #ifndef WATERFLOW_SERVER_ADMIN_SERVICE_H_
 #define WATERFLOW_SERVER_ADMIN_SERVICE_H_
 
@@ -22,6 +22,9 @@ class AdminService final : public v1::Admin::Service {
   grpc::Status Checkpoint(grpc::ServerContext* context,
                           const v1::CheckpointRequest* request,
                           v1::CheckpointResponse* response) override;
+  grpc::Status Verify(grpc::ServerContext* context,
+                      const v1::VerifyRequest* request,
+                      grpc::ServerWriter<v1::VerifyResponse>* out) override;
 
  private:
   storage::Engine* const engine_;

@@ -115,10 +115,18 @@ void AddOptions(CLI::App* app, Options* options) {
           "... or this large");
   AddSize(app, "--memory-limit", "WATERFLOW_MEMORY_LIMIT",
           &engine.memory_limit_bytes,
-          "Memory of the store: 1/8 holds rows that are not sealed, 1/2 the "
-          "log, the rest caches");
+          "Memory of the store: up to 1/4 holds rows that are not sealed, 1/2 "
+          "the log, the rest caches. Default: a quarter of the machine, or of "
+          "the control group's limit");
   AddDuration(app, "--seal-age", "WATERFLOW_SEAL_AGE", &engine.seal_age,
               "Rows are sealed into a generation at this age at the latest");
+  app->add_option("--disk-reserve", engine.disk_reserve_bytes,
+                  "Rows are refused while less than this is free on the disk; "
+                  "reads, deletes and retention go on. Default: 1G, or a "
+                  "twentieth of the disk if that is less")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
+      ->type_name("BYTES[K|M|G]")
+      ->envname("WATERFLOW_DISK_RESERVE");
   app->add_option("--grpc-threads", options->grpc_threads,
                   "Threads that receive streams")
       ->check(CLI::Range(1, 256))
@@ -132,6 +140,17 @@ void AddOptions(CLI::App* app, Options* options) {
       ->type_name("LEVEL")
       ->capture_default_str()
       ->envname("WATERFLOW_LOG_LEVEL");
+}
+
+void AddCommands(CLI::App* app, Options* options) {
+  app->require_subcommand(0, 1);
+  app->fallthrough();  // so that they take --data-dir behind their name
+  app->add_subcommand(
+         "verify",
+         "Instead of serving: reads all of a data directory that no server has "
+         "open, changes nothing, prints a line for each problem; exit code 1 "
+         "when there is one")
+      ->callback([options] { options->command = Command::kVerify; });
 }
 
 // CLI11 itself would let the file win over the variables: it asks for them
@@ -160,6 +179,7 @@ std::variant<Options, ExitCode> ParseFlags(int argc, const char* const* argv) {
       ->type_name("FILE")
       ->envname("WATERFLOW_CONFIG");
   AddOptions(&app, &options);
+  AddCommands(&app, &options);
   ReadVariables(&app);
   try {
     app.parse(argc, argv);

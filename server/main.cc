@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "server/flags.h"
+#include "server/offline.h"
 #include "server/server.h"
 #include "server/unreadable_request.h"
 #include "storage/format/keys.h"
@@ -128,6 +129,7 @@ int Main(int argc, char** argv) {
     return exit_code->value;
   }
   const Options& options = std::get<Options>(parsed);
+  if (options.command != Command::kServe) return RunOffline(options);
   SetUpLogging(options.log_level);
   return Serve(options, stop_signals);
 }

@@ -10,7 +10,14 @@
 
 namespace waterflow::server {
 
+// What waterflowd is asked to do.
+enum class Command {
+  kServe,
+  kVerify,  // the data directory, which nobody has open
+};
+
 struct Options {
+  Command command = Command::kServe;
   // Where the store lives, when its rows are durable, how much memory it takes.
   storage::EngineOptions engine = {.data_dir = "waterflow-data"};
   // HOST:PORT; port 0 takes a free one. Loopback unless asked otherwise: there

@@ -34,6 +34,7 @@
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
+#include "storage/verify.h"
 
 namespace rocksdb {
 class Env;
@@ -48,15 +49,15 @@ enum class SyncPolicy : uint8_t {
   kOff,       // after the write; a power cut may lose it, a dead process not
 };
 
-// A quarter of the machine's memory.
+// A quarter of the machine's memory, or of the control group's limit.
 uint64_t DefaultMemoryLimitBytes();
 
 struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
   absl::Duration sync_interval = absl::Milliseconds(10);
-  // Of this, heads get 1/8, at most 64 MiB (and seal at it), the log's
-  // memtables 1/2, at most 1 GiB.
+  // Heads, memtables and caches together; storage/model/memory_plan.h says who
+  // gets how much.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // A group commits when this old or this large.
   absl::Duration gather = absl::Milliseconds(5);
@@ -66,6 +67,9 @@ struct EngineOptions {
   // Rows in memory at which heads are sealed, instead of that share of the
   // memory; 0: that share. Tests seal all the time.
   uint64_t seal_bytes = 0;
+  // Rows are refused while less than this is free on the disk. Absent: 1 GiB,
+  // or a twentieth of the disk if that is less.
+  std::optional<uint64_t> disk_reserve_bytes = std::nullopt;
   // For tests of faults; null: the machine's own. Not owned.
   rocksdb::Env* env = nullptr;
   // For tests that die at a given moment; null in production. Called on the
@@ -153,6 +157,11 @@ struct EngineStats {
   uint64_t sst_bytes = 0;
   uint64_t wal_bytes = 0;
   uint64_t manifest_bytes = 0;
+  uint64_t disk_free_bytes = 0;
+  uint64_t disk_reserve_bytes = 0;
+  uint64_t memory_limit_bytes = 0;
+  uint64_t memtable_bytes = 0;
+  uint64_t cache_bytes = 0;
   uint64_t commit_groups = 0;
   uint64_t commit_bytes = 0;
   uint64_t batches = 0;
@@ -220,7 +229,15 @@ class Engine : public IngestBackend {
   virtual absl::StatusOr<uint64_t> Flush() = 0;
   // Returns the bytes of the copy.
   virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;
+  // Reads all that is stored at this moment, while ingest goes on.
+  virtual absl::StatusOr<VerifyReport> Verify(
+      const VerifyObserver& observer) = 0;
 };
+
+// The same for a store that no process has open; nothing of it is changed.
+// NOT_FOUND when the folder holds none, FAILED_PRECONDITION when it is in use.
+absl::StatusOr<VerifyReport> VerifyOffline(const EngineOptions& options,
+                                           const VerifyObserver& observer);
 
 }  // namespace waterflow::storage
 

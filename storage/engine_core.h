@@ -1,6 +1,7 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
-// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc.
+// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc,
+// engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -21,6 +22,7 @@
 #include "storage/ingest/live_state.h"
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
+#include "storage/keep/disk_reserve.h"
 #include "storage/model/mutex.h"
 #include "storage/query/run_view.h"
 
@@ -72,6 +74,7 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<uint64_t> Seal() override;
   absl::StatusOr<uint64_t> Flush() override;
   absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
+  absl::StatusOr<VerifyReport> Verify(const VerifyObserver& observer) override;
 
  private:
   struct StreamName {
@@ -102,6 +105,8 @@ class EngineCore : public Engine, public SessionCatalog {
   // Records that a run is gone and closes its streams.
   void DeleteLocked(RunId run, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Before a group that holds rows: room on the disk, then in memory.
+  absl::Status WaitForRoom();
   // Waits until everything logged so far is durable.
   absl::Status Barrier() { return committer_.CommitAndWait({}); }
   Run ToRun(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -119,6 +124,7 @@ class EngineCore : public Engine, public SessionCatalog {
   LiveState state_;
   DatabaseLog log_;
   Sealer sealer_;
+  DiskReserve disk_reserve_;
   Committer committer_;
   IngestCounters counters_;
 

@@ -247,6 +247,9 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
   }
   std::vector<std::shared_ptr<Lane>> lanes;
   uint64_t points = write.points.size();
+  // Of the rows themselves: where there is no room for them, other items of the
+  // group may still be committed.
+  auto stored = std::make_shared<absl::Status>();
   {
     MutexLock lock(&mutex_);
     absl::StatusOr<const RunState*> run = catalog_.FindRun(write.run);
@@ -316,12 +319,31 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
       first.joined = true;
       items.insert(items.begin(), std::move(first));
       items.back().joined = false;
+      items.back().done = [this, stored, id = write.request_id](
+                              const absl::Status& status, Position) {
+        *stored = status;
+        // Closing may call this under our lock, and then nothing is kept.
+        if (status.ok() || id.empty() || absl::IsUnavailable(status)) return;
+        // Or a repetition would be told that it was done.
+        MutexLock lock(&mutex_);
+        Changes changes;
+        catalog_.ForgetRequest(id, &changes);
+        Log(std::move(changes));
+      };
       committer_.Enqueue(std::move(items));
     }
   }
   const absl::Status durable = Barrier();
   for (const std::shared_ptr<Lane>& lane : lanes) state_.CloseLane(lane);
   if (!durable.ok()) return durable;
+  if (!stored->ok()) return *stored;
+  if (lanes.empty()) {
+    MutexLock lock(&mutex_);
+    if (!catalog_.requests().Find(write.request_id).has_value()) {
+      return absl::ResourceExhaustedError(
+          "the first write of this request_id has just failed; repeat it");
+    }
+  }
   return WriteResult{.points = points, .position = state_.position()};
 }
 

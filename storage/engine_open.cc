@@ -1,6 +1,5 @@
 // The life of a store: open, close, and what an operator asks of it.
 #include <rocksdb/utilities/checkpoint.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -11,14 +10,15 @@
 #include "storage/engine_core.h"
 #include "storage/format/keys.h"
 #include "storage/ingest/recovery.h"
+#include "storage/model/machine_memory.h"
 
 namespace waterflow::storage {
 
 std::string StorageVersion() { return Database::VersionName(); }
 
 uint64_t DefaultMemoryLimitBytes() {
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
+  const uint64_t machine = MachineMemoryBytes();
+  return machine == 0 ? uint64_t{1} << 30 : machine / 4;
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
@@ -37,8 +37,8 @@ EngineCore::EngineCore(EngineOptions options,
       state_(database_.get()),
       log_(database_.get(), options_.sync != SyncPolicy::kOff),
       sealer_(options_, database_.get(), &log_, &state_),
-      committer_(options_, &log_, &state_,
-                 [this] { return sealer_.WaitForRoom(); }) {}
+      disk_reserve_(database_.get(), options_.disk_reserve_bytes),
+      committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }) {}
 
 EngineCore::~EngineCore() { Close().IgnoreError(); }
 
@@ -102,6 +102,12 @@ EngineStats EngineCore::Stats() {
   stats.sst_bytes = disk.sst;
   stats.wal_bytes = disk.wal;
   stats.manifest_bytes = disk.manifest;
+  stats.disk_free_bytes = database_->FreeBytes().value_or(0);
+  stats.disk_reserve_bytes = disk_reserve_.reserve_bytes();
+  const MemoryBytes memory = database_->memory_bytes();
+  stats.memory_limit_bytes = options_.memory_limit_bytes;
+  stats.memtable_bytes = memory.memtables;
+  stats.cache_bytes = memory.cache;
   const Committer::Stats commits = committer_.stats();
   stats.commit_groups = commits.groups;
   stats.commit_bytes = commits.bytes;

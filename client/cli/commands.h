@@ -28,6 +28,7 @@ void AddImportCommand(CLI::App& app, Session* session);
 void AddExportCommand(CLI::App& app, Session* session);
 void AddFlushCommand(CLI::App& app, Session* session);
 void AddStatsCommand(CLI::App& app, Session* session);
+void AddVerifyCommand(CLI::App& app, Session* session);
 
 }  // namespace waterflow::cli
 

@@ -51,6 +51,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(app, &session);
   AddFlushCommand(app, &session);
   AddStatsCommand(app, &session);
+  AddVerifyCommand(app, &session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

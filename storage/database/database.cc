@@ -1,5 +1,6 @@
 #include "storage/database/database.h"
 
+#include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/sst_file_manager.h>
@@ -7,6 +8,7 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
+#include <cstdarg>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -15,6 +17,7 @@
 #include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 namespace {
@@ -24,14 +27,10 @@ namespace {
 constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
                                         "axis",    "blocks",  "summaries"};
 
+// Half of the memory for two, so that most records are trimmed before their
+// memtable is flushed, and are never written a second time.
 uint64_t LogMemtableBytes(const EngineOptions& options) {
-  // Large, so that most records are trimmed before their memtable is flushed,
-  // and are never written a second time: half of the memory, and half of that
-  // because the next one fills up while this one is flushed. More than 512 MiB
-  // saves nothing (64-row floods: 22.0 ns a sample with 1 GiB, 21.9 with 512
-  // MiB) and makes the next start slower, which reads all of it.
-  return std::clamp<uint64_t>(options.memory_limit_bytes / 4, 8u << 20,
-                              512u << 20);
+  return PlanMemory(options.memory_limit_bytes).log_memtable_bytes;
 }
 
 rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
@@ -54,12 +53,17 @@ rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
   return db;
 }
 
-rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family,
-                                               const EngineOptions& options) {
+rocksdb::ColumnFamilyOptions MakeFamilyOptions(
+    Family family, const EngineOptions& options,
+    const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions cf;
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
-  cf.write_buffer_size = 4 << 20;
+  // One cache for all families; indexes count in it.
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  cf.write_buffer_size =
+      PlanMemory(options.memory_limit_bytes).small_memtable_bytes;
   switch (family) {
     case Family::kMeta:
       break;
@@ -89,6 +93,13 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(Family family,
   return cf;
 }
 
+// A diary that nobody writes.
+class Silence : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
+
 bool IsLockError(const rocksdb::Status& status) {
   return status.IsIOError() && absl::StrContains(status.ToString(), "lock");
 }
@@ -108,9 +119,34 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
   return absl::InternalError(message);
 }
 
+std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
+    const rocksdb::DBOptions& db_options, const EngineOptions& options,
+    const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
+    families.emplace_back(
+        kFamilyNames[i],
+        MakeFamilyOptions(static_cast<Family>(i), options, cache));
+  }
+  // A newer format may have families of its own: open them too, so that the
+  // version can be read and named.
+  std::vector<std::string> existing;
+  *is_new =
+      !rocksdb::DB::ListColumnFamilies(db_options, options.data_dir, &existing)
+           .ok();
+  for (const std::string& name : existing) {
+    if (std::find(std::begin(kFamilyNames), std::end(kFamilyNames), name) ==
+        std::end(kFamilyNames)) {
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    }
+  }
+  return families;
+}
+
 Database::Database(const EngineOptions& options)
     : path_(options.data_dir),
-      log_memtable_bytes_(LogMemtableBytes(options)),
+      plan_(PlanMemory(options.memory_limit_bytes)),
+      cache_(rocksdb::NewLRUCache(plan_.cache_bytes)),
       at_point_(options.at_point) {}
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
@@ -121,23 +157,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
     return ToStatus(s, absl::StrCat("data directory ", options.data_dir));
   }
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
-    families.emplace_back(kFamilyNames[i],
-                          MakeFamilyOptions(static_cast<Family>(i), options));
-  }
-  // A newer format may have families of its own: open them too, so that the
-  // version can be read and named.
-  std::vector<std::string> existing;
-  const bool is_new =
-      !rocksdb::DB::ListColumnFamilies(db_options, options.data_dir, &existing)
-           .ok();
-  for (const std::string& name : existing) {
-    if (std::find(std::begin(kFamilyNames), std::end(kFamilyNames), name) ==
-        std::end(kFamilyNames)) {
-      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    }
-  }
+  bool is_new = false;
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families =
+      Families(db_options, options, database->cache_, &is_new);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(
       db_options, options.data_dir, families, &database->families_, &db);
@@ -154,10 +176,49 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   return database;
 }
 
+absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
+    const EngineOptions& options) {
+  auto database = std::unique_ptr<Database>(new Database(options));
+  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.create_if_missing = false;
+  db_options.create_missing_column_families = false;
+  // Else RocksDB would begin a new LOG in the folder.
+  db_options.info_log = std::make_shared<Silence>();
+  rocksdb::Env* const env = db_options.env;
+  if (!env->FileExists(options.data_dir + "/CURRENT").ok()) {
+    return absl::NotFoundError(
+        absl::StrCat("data directory ", options.data_dir, " holds no store"));
+  }
+  if (rocksdb::Status s =
+          env->LockFile(options.data_dir + "/LOCK", &database->read_lock_);
+      !s.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", options.data_dir,
+                     " is in use by another process (", s.ToString(), ")"));
+  }
+  bool is_new = false;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
+      db_options, options.data_dir,
+      Families(db_options, options, database->cache_, &is_new),
+      &database->families_, &db);
+  if (!opened.ok()) {
+    return ToStatus(opened, absl::StrCat("open ", options.data_dir));
+  }
+  database->db_.reset(db);
+  if (absl::Status s = database->CheckFormat(false); !s.ok()) return s;
+  return database;
+}
+
 Database::~Database() {
   for (rocksdb::ColumnFamilyHandle* handle : families_) {
     db_->DestroyColumnFamilyHandle(handle);
   }
+  if (read_lock_ == nullptr) return;
+  rocksdb::Env* const env =
+      db_ != nullptr ? db_->GetEnv() : rocksdb::Env::Default();
+  db_.reset();
+  env->UnlockFile(read_lock_).PermitUncheckedError();
 }
 
 absl::Status Database::CheckFormat(bool is_new) const {
@@ -226,16 +287,12 @@ absl::Status Database::Resume() const {
   // Trying while the disk is still full turns RocksDB's error into one that
   // only a restart mends: it must be able to flush its memtables and to begin a
   // new log.
-  const uint64_t resume_bytes = log_memtable_bytes_ + (16 << 20);
-  uint64_t free_bytes = 0;
-  const bool known =
-      db_->GetFileSystem()
-          ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
-          .ok();
-  if (known && free_bytes < resume_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no room on the disk: ", free_bytes, " bytes are free at ",
-                     path_, ", ", resume_bytes, " are needed to go on"));
+  const uint64_t resume_bytes = plan_.log_memtable_bytes + (16 << 20);
+  const std::optional<uint64_t> free_bytes = FreeBytes();
+  if (free_bytes.has_value() && *free_bytes < resume_bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no room on the disk: ", *free_bytes, " bytes are free at ", path_,
+        ", ", resume_bytes, " are needed to go on"));
   }
   // And a disk that takes no file would make it fail half-way: a RocksDB with
   // its assertions on (Debian's) then ends the process at the next try.
@@ -287,7 +344,7 @@ void Database::FlushLogBehindTrim() const {
   uint64_t used = 0;
   const bool known = db_->GetIntProperty(
       log, rocksdb::DB::Properties::kCurSizeActiveMemTable, &used);
-  if (!known || used < log_memtable_bytes_ / 4 * 3) return;
+  if (!known || used < plan_.log_memtable_bytes / 4 * 3) return;
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -305,6 +362,29 @@ DiskBytes Database::disk_bytes() const {
   }
   std::vector<std::string> files;
   db_->GetLiveFiles(files, &bytes.manifest, /*flush_memtable=*/false);
+  return bytes;
+}
+
+std::optional<uint64_t> Database::FreeBytes() const {
+  uint64_t free_bytes = 0;
+  if (!db_->GetFileSystem()
+           ->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr)
+           .ok()) {
+    return std::nullopt;
+  }
+  return free_bytes;
+}
+
+MemoryBytes Database::memory_bytes() const {
+  MemoryBytes bytes;
+  for (rocksdb::ColumnFamilyHandle* const handle : families_) {
+    uint64_t memtables = 0;
+    if (db_->GetIntProperty(handle, rocksdb::DB::Properties::kSizeAllMemTables,
+                            &memtables)) {
+      bytes.memtables += memtables;
+    }
+  }
+  bytes.cache = cache_->GetUsage();
   return bytes;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/engine.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 
@@ -32,12 +34,21 @@ struct DiskBytes {
   uint64_t manifest = 0;
 };
 
+struct MemoryBytes {
+  uint64_t memtables = 0;
+  uint64_t cache = 0;  // blocks and indexes of files
+};
+
 // Thread-safe, as RocksDB is.
 class Database {
  public:
   // FAILED_PRECONDITION when another process holds the folder, or when its
   // format version is not ours.
   static absl::StatusOr<std::unique_ptr<Database>> Open(
+      const EngineOptions& options);
+  // To look at a store without changing it: nothing in the folder is written
+  // but the lock, which is held meanwhile. NOT_FOUND when there is no store.
+  static absl::StatusOr<std::unique_ptr<Database>> OpenReadOnly(
       const EngineOptions& options);
   ~Database();
   Database(const Database&) = delete;
@@ -82,15 +93,24 @@ class Database {
   absl::Status Reclaim(Family family, absl::string_view begin,
                        absl::string_view end) const;
   DiskBytes disk_bytes() const;
+  // Room on the disk that the store lies on, if that is known.
+  std::optional<uint64_t> FreeBytes() const;
+  MemoryBytes memory_bytes() const;
   // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
   static std::string VersionName();
 
  private:
   explicit Database(const EngineOptions& options);
   absl::Status CheckFormat(bool is_new) const;
+  // The families of this store: ours, then those of a newer format.
+  static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
+      const rocksdb::DBOptions& db_options, const EngineOptions& options,
+      const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new);
 
   const std::string path_;
-  const uint64_t log_memtable_bytes_;
+  const MemoryPlan plan_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   const std::function<void(absl::string_view)> at_point_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first

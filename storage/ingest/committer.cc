@@ -20,6 +20,24 @@ bool HoldsRows(const Pending& item) {
   return item.kind == Pending::Kind::kBatch;
 }
 
+// Takes out of a group what needs room, and what is joined to it.
+std::vector<Pending> TakeRows(std::vector<Pending>* group) {
+  std::vector<Pending> rows;
+  std::vector<Pending> rest;
+  for (auto begin = group->begin(); begin != group->end();) {
+    auto end = begin;
+    while (end->joined && end + 1 != group->end()) ++end;
+    ++end;
+    const bool has_rows = std::any_of(begin, end, [](const Pending& item) {
+      return item.session != nullptr || item.lane != nullptr;
+    });
+    std::move(begin, end, std::back_inserter(has_rows ? rows : rest));
+    begin = end;
+  }
+  *group = std::move(rest);
+  return rows;
+}
+
 void AppendChanges(const Changes& changes, std::string* out) {
   for (const Change& change : changes) {
     if (change.value.has_value()) {
@@ -172,13 +190,7 @@ void Committer::Commit(Group& group) {
     status = AppendToLog();
   } else {
     // No room for rows, but deletes may make some.
-    Group rows;
-    const auto keep = std::stable_partition(
-        group.begin(), group.end(), [](const Pending& item) {
-          return item.session == nullptr && !item.lane;
-        });
-    std::move(keep, group.end(), std::back_inserter(rows));
-    group.erase(keep, group.end());
+    Group rows = TakeRows(&group);
     Fail(rows, status);
     Encode(group);
     status = AppendToLog();

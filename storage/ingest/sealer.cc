@@ -8,6 +8,7 @@
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/ingest/generation_writer.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 namespace {
@@ -31,8 +32,7 @@ Sealer::Sealer(const EngineOptions& options, Database* database, Log* log,
       state_(state),
       seal_bytes_(options.seal_bytes != 0
                       ? options.seal_bytes
-                      : std::clamp<uint64_t>(options.memory_limit_bytes / 8,
-                                             1 << 20, uint64_t{64} << 20)) {}
+                      : PlanMemory(options.memory_limit_bytes).seal_bytes) {}
 
 Sealer::~Sealer() { Stop(); }
 

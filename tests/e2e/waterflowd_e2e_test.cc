@@ -133,9 +133,10 @@ class WaterflowdTest : public ::testing::Test {
 TEST_F(WaterflowdTest, HelpNamesEveryFlagAndVariable) {
   const auto process = Run({"--help"});
   EXPECT_EQ(process->Wait(), 0);
-  for (const char* flag : {"DATA_DIR", "LISTEN", "SYNC", "GRPC_THREADS",
-                           "MEMORY_LIMIT", "SEAL_AGE", "GATHER", "GROUP_BYTES",
-                           "LOG_LEVEL", "PORT_FILE", "CONFIG", "DRAIN_GRACE"}) {
+  for (const char* flag :
+       {"DATA_DIR", "LISTEN", "SYNC", "GRPC_THREADS", "MEMORY_LIMIT",
+        "SEAL_AGE", "GATHER", "GROUP_BYTES", "DISK_RESERVE", "LOG_LEVEL",
+        "PORT_FILE", "CONFIG", "DRAIN_GRACE"}) {
     std::string dashed = absl::StrCat("--", flag);
     for (char& c : dashed) c = c == '_' ? '-' : static_cast<char>(tolower(c));
     EXPECT_THAT(process->output(), HasSubstr(dashed));

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,15 @@ class FaultPlan {
     MutexLock lock(&mutex_);
     fails_ = std::move(fails);
   }
+  // What the disk says it has left.
+  void SetFreeBytes(std::optional<uint64_t> bytes) {
+    MutexLock lock(&mutex_);
+    free_bytes_ = bytes;
+  }
+  std::optional<uint64_t> free_bytes() {
+    MutexLock lock(&mutex_);
+    return free_bytes_;
+  }
   bool Hits(const std::string& file) {
     MutexLock lock(&mutex_);
     return fails_ && fails_(file);
@@ -32,6 +42,7 @@ class FaultPlan {
  private:
   Mutex mutex_;
   Fails fails_ ABSL_GUARDED_BY(mutex_);
+  std::optional<uint64_t> free_bytes_ ABSL_GUARDED_BY(mutex_);
 };
 
 class FaultyFile : public rocksdb::FSWritableFileOwnerWrapper {
@@ -85,6 +96,7 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
                                  rocksdb::IODebugContext* debug) override {
     rocksdb::IOStatus s =
         FileSystemWrapper::GetFreeSpace(path, options, free_bytes, debug);
+    *free_bytes = plan_->free_bytes().value_or(*free_bytes);
     if (plan_->Hits(path)) *free_bytes = 0;
     return s;
   }

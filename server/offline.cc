@@ -1,0 +1,80 @@
+#include "server/offline.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "storage/engine.h"
+
+namespace waterflow::server {
+namespace {
+
+// One line that is drawn over itself, where somebody looks.
+class ProgressLine {
+ public:
+  ~ProgressLine() {
+    if (drawn_) std::cerr << "\r\033[K";
+  }
+  void Draw(uint64_t done, uint64_t total) {
+    if (isatty(STDERR_FILENO) == 0) return;
+    drawn_ = true;
+    std::cerr << absl::StrFormat("\r%.1f of %.1f MiB\033[K",
+                                 static_cast<double>(done) / (1 << 20),
+                                 static_cast<double>(total) / (1 << 20));
+  }
+
+ private:
+  bool drawn_ = false;
+};
+
+int Complain(const absl::Status& status) {
+  std::cerr << "waterflowd: " << absl::StatusCodeToString(status.code()) << ": "
+            << status.message() << std::endl;
+  return 1;
+}
+
+int Verify(const Options& options) {
+  absl::StatusOr<storage::VerifyReport> report;
+  {
+    ProgressLine line;
+    report = storage::VerifyOffline(
+        options.engine, {.problem =
+                             [](const storage::VerifyProblem& problem) {
+                               std::cout << problem.ToLine() << std::endl;
+                             },
+                         .progress =
+                             [&line](const storage::VerifyProgress& progress) {
+                               line.Draw(progress.bytes_read,
+                                         progress.bytes_total);
+                               return absl::OkStatus();
+                             }});
+  }
+  if (!report.ok()) return Complain(report.status());
+  std::cout << absl::StrFormat(
+                   "%d problems in %d generations, %d runs, %d blocks, %d "
+                   "values, %d log groups (%.1f MiB)",
+                   report->problems, report->generations, report->runs,
+                   report->blocks, report->values, report->log_groups,
+                   static_cast<double>(report->bytes) / (1 << 20))
+            << std::endl;
+  return report->problems == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int RunOffline(const Options& options) {
+  switch (options.command) {
+    case Command::kServe:
+      break;
+    case Command::kVerify:
+      return Verify(options);
+  }
+  return 2;
+}
+
+}  // namespace waterflow::server

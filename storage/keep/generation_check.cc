@@ -1,0 +1,360 @@
+#include "storage/keep/generation_check.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/strings/str_cat.h"
+#include "storage/format/axis.h"
+#include "storage/format/block.h"
+#include "storage/format/bytes.h"
+#include "storage/format/keys.h"
+#include "storage/format/summary.h"
+
+namespace waterflow::storage {
+namespace {
+
+// A walk over a family of generations. A key that nothing in catalog and axes
+// asks for is a problem, unless its generation was never committed.
+class GenerationWalk : public FamilyWalk {
+ public:
+  GenerationWalk(VerifyRun* run, Family family,
+                 const absl::btree_set<GenerationId>* committed)
+      : FamilyWalk(run, family), committed_(committed) {}
+
+ private:
+  std::string Skipped(absl::string_view key) override {
+    ByteReader in(key);
+    const GenerationId generation{in.BigEndian<uint32_t>()};
+    if (in.ok() && !committed_->contains(generation)) {
+      return PrefixEnd(GenerationPrefix(generation));
+    }
+    // Behind a damaged axis there are blocks that it would have named.
+    const auto run = RunId{in.BigEndian<uint32_t>()};
+    const auto schema = SchemaId{in.BigEndian<uint32_t>()};
+    if (!in.ok() || damaged != SchemaPrefix(generation, run, schema)) {
+      run_->Problem(family_, key, "belongs to nothing that is known");
+    }
+    return "";
+  }
+
+  const absl::btree_set<GenerationId>* const committed_;
+
+ public:
+  std::string damaged;  // prefix of the schema whose axes could not be read
+};
+
+// One schema of one run in one generation.
+struct Place {
+  GenerationId generation;
+  RunId run;
+  SchemaId schema;
+  uint32_t metrics = 0;
+};
+
+struct Axis {
+  uint32_t worker_block = 0;
+  size_t first_strip = 0;  // of it in the summaries
+  AxisBlock block;
+};
+
+bool SameBits(double a, double b) { return std::memcmp(&a, &b, 8) == 0; }
+
+// What summary and values disagree about; null: nothing.
+const char* Disagreement(const Summary& stored, const Summary& found) {
+  if (stored.count != found.count || stored.nan_count != found.nan_count ||
+      stored.pos_inf_count != found.pos_inf_count ||
+      stored.neg_inf_count != found.neg_inf_count) {
+    return "counts";
+  }
+  if (found.values() == 0) return nullptr;
+  if (stored.first_row != found.first_row ||
+      stored.last_row != found.last_row ||
+      !SameBits(stored.first, found.first) ||
+      !SameBits(stored.last, found.last)) {
+    return "first or last value";
+  }
+  if (found.count > 0 && (stored.min != found.min || stored.max != found.max)) {
+    return "least or greatest value";
+  }
+  return nullptr;
+}
+
+class Checker {
+ public:
+  Checker(const std::vector<Generation>& generations,
+          const CatalogCheck& catalog, VerifyRun* run)
+      : catalog_(catalog),
+        run_(run),
+        committed_(Ids(generations)),
+        axis_(run, Family::kAxis, &committed_),
+        blocks_(run, Family::kBlocks, &committed_),
+        summaries_(run, Family::kSummaries, &committed_) {}
+
+  void Check(const Generation& generation) {
+    for (const RunId id : generation.runs) {
+      const auto found = catalog_.runs().find(id);
+      if (found == catalog_.runs().end()) continue;  // deleted since
+      for (const auto& [schema, names] : found->second.schemas) {
+        if (!run_->cancelled().ok()) return;
+        CheckSchema(
+            {generation.id, id, schema, static_cast<uint32_t>(names.size())});
+      }
+    }
+  }
+
+  void Finish() {
+    axis_.Finish();
+    blocks_.Finish();
+    summaries_.Finish();
+    if (run_->cancelled().ok()) CheckCounts();
+  }
+
+ private:
+  using Stored = absl::btree_map<uint32_t, std::vector<StripSummary>>;
+  struct Rows {
+    uint64_t rows = 0;
+    uint64_t end = 0;
+  };
+  struct Found {
+    bool damaged = false;
+    absl::btree_map<WorkerId, Rows> rows;
+    absl::btree_map<WorkerId, uint64_t> values;
+  };
+
+  static absl::btree_set<GenerationId> Ids(
+      const std::vector<Generation>& generations) {
+    absl::btree_set<GenerationId> ids;
+    for (const Generation& generation : generations) ids.insert(generation.id);
+    return ids;
+  }
+
+  void CheckSchema(const Place& at) {
+    const std::string prefix = SchemaPrefix(at.generation, at.run, at.schema);
+    Found& found = found_[{at.run, at.schema}];
+    std::vector<Axis> axes;
+    size_t strips = 0;
+    bool damaged = false;
+    for (const uint32_t number : WorkerBlocks(prefix)) {
+      const std::string key = AxisKey(at.generation, at.run, at.schema, number);
+      absl::StatusOr<AxisBlock> axis = ReadAxis(key);
+      if (axis.ok()) {
+        const size_t count = axis->strips().size();
+        axes.push_back({number, strips, *std::move(axis)});
+        strips += count;
+        for (const Strip& strip : axes.back().block.strips()) {
+          Rows& rows = found.rows[strip.worker];
+          rows.rows += strip.rows;
+          rows.end = std::max(rows.end, strip.first_row + strip.rows);
+        }
+      } else {
+        run_->Problem(Family::kAxis, key, axis.status().message());
+        damaged = true;
+      }
+    }
+    found.damaged = found.damaged || damaged;
+    blocks_.damaged = damaged ? prefix : "";
+    summaries_.damaged = blocks_.damaged;
+    if (axes.empty()) return;
+    // Where an axis is missing, strips can not be told apart in the summaries.
+    const Stored stored = ReadSummaries(at, strips, damaged);
+    CheckBlocks(at, axes, stored, &found);
+  }
+
+  // The worker blocks that axes, or (where these cannot be listed) blocks name.
+  absl::btree_set<uint32_t> WorkerBlocks(const std::string& prefix) {
+    absl::btree_set<uint32_t> numbers;
+    const auto list = [&](Family family, const std::string& from) {
+      auto it = run_->Iterate(family);
+      for (it->Seek(from); it->Valid() && it->key().starts_with(from);
+           it->Next()) {
+        ByteReader in(ToView(it->key()).substr(from.size()));
+        const auto number = in.BigEndian<uint32_t>();
+        if (in.done()) numbers.insert(number);
+      }
+      return it->status().ok();
+    };
+    if (!list(Family::kAxis, prefix)) {
+      list(Family::kBlocks, prefix + std::string(4, '\0'));
+    }
+    return numbers;
+  }
+
+  absl::StatusOr<AxisBlock> ReadAxis(const std::string& key) {
+    const absl::StatusOr<absl::string_view> bytes = axis_.At(key);
+    if (!bytes.ok()) return bytes.status();
+    absl::StatusOr<AxisBlock> axis = AxisBlock::Parse(std::string(*bytes));
+    if (!axis.ok()) return axis.status();
+    std::vector<int64_t> column;
+    for (size_t s = 0; s < axis->strips().size(); ++s) {
+      const Strip& strip = axis->strips()[s];
+      if (strip.has_step) {
+        if (absl::Status r = axis->ReadSteps(s, &column); !r.ok()) return r;
+        if (absl::Status r = Within("step", column, strip.min_step,
+                                    strip.max_step, strip.steps_ascend);
+            !r.ok()) {
+          return r;
+        }
+      }
+      if (absl::Status r = axis->ReadTimes(s, &column); !r.ok()) return r;
+      if (absl::Status r = Within("time", column, strip.min_time_ns,
+                                  strip.max_time_ns, strip.times_ascend);
+          !r.ok()) {
+        return r;
+      }
+    }
+    return axis;
+  }
+
+  static absl::Status Within(absl::string_view what,
+                             const std::vector<int64_t>& column, int64_t min,
+                             int64_t max, bool ascends) {
+    const auto [lo, hi] = std::minmax_element(column.begin(), column.end());
+    if (!column.empty() && (*lo != min || *hi != max)) {
+      return absl::DataLossError(absl::StrCat(what, "s are ", *lo, " to ", *hi,
+                                              ", it says ", min, " to ", max));
+    }
+    if (ascends && !std::is_sorted(column.begin(), column.end())) {
+      return absl::DataLossError(
+          absl::StrCat(what, "s do not ascend, it says that they do"));
+    }
+    return absl::OkStatus();
+  }
+
+  Stored ReadSummaries(const Place& at, size_t strips, bool damaged) {
+    Stored stored;
+    for (uint32_t m = 0; m < at.metrics; ++m) {
+      const std::string key = SummaryKey(at.generation, at.run, at.schema, m);
+      const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
+      absl::StatusOr<std::vector<StripSummary>> parsed =
+          bytes.ok() ? ParseSummaries(*bytes) : bytes.status();
+      if (!parsed.ok()) {
+        run_->Problem(Family::kSummaries, key, parsed.status().message());
+      } else if (damaged) {
+        continue;
+      } else if (parsed->size() != strips) {
+        run_->Problem(
+            Family::kSummaries, key,
+            absl::StrCat(parsed->size(), " strips, the axes have ", strips));
+      } else {
+        stored[m] = *std::move(parsed);
+      }
+    }
+    return stored;
+  }
+
+  void CheckBlocks(const Place& at, const std::vector<Axis>& axes,
+                   const Stored& stored, Found* found) {
+    for (uint32_t first = 0; first < at.metrics; ++first) {
+      for (const Axis& axis : axes) {
+        const uint32_t tile = axis.block.metrics_per_tile();
+        if (first % tile != 0 || !run_->cancelled().ok()) continue;
+        const std::string key = BlockKey(at.generation, at.run, at.schema,
+                                         first, axis.worker_block);
+        const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
+        const absl::Status s =
+            bytes.ok() ? CheckBlock(at, axis, first, std::string(*bytes),
+                                    stored, found)
+                       : bytes.status();
+        if (s.ok()) continue;
+        found->damaged = true;
+        run_->Problem(Family::kBlocks, key, s.message());
+      }
+    }
+  }
+
+  absl::Status CheckBlock(const Place& at, const Axis& axis, uint32_t first,
+                          std::string bytes, const Stored& stored,
+                          Found* found) {
+    ++run_->report().blocks;
+    absl::StatusOr<Block> block = Block::Parse(std::move(bytes));
+    if (!block.ok()) return block.status();
+    const uint32_t tile =
+        std::min(axis.block.metrics_per_tile(), at.metrics - first);
+    const std::vector<Strip>& strips = axis.block.strips();
+    if (block->metric_count() != tile ||
+        block->strip_count() != strips.size()) {
+      return absl::DataLossError(absl::StrCat(
+          block->metric_count(), " metrics x ", block->strip_count(),
+          " strips, its axis says ", tile, " x ", strips.size()));
+    }
+    ChunkValues chunk;
+    for (uint32_t m = 0; m < tile; ++m) {
+      const auto summaries = stored.find(first + m);
+      const char* wrong = nullptr;
+      for (uint32_t s = 0; s < strips.size(); ++s) {
+        if (absl::Status r = block->Read(m, s, strips[s].rows, &chunk);
+            !r.ok()) {
+          return absl::DataLossError(absl::StrCat(
+              "metric ", first + m, ", strip ", s, ": ", r.message()));
+        }
+        run_->report().values += chunk.values.size();
+        found->values[strips[s].worker] += chunk.values.size();
+        if (summaries == stored.end() || wrong != nullptr) continue;
+        wrong = Disagreement(summaries->second[axis.first_strip + s].all,
+                             Summarize(chunk).all);
+        if (wrong == nullptr) continue;
+        run_->Problem(Family::kSummaries,
+                      SummaryKey(at.generation, at.run, at.schema, first + m),
+                      absl::StrCat("strip ", axis.first_strip + s, ": its ",
+                                   wrong, ", and the values in worker block ",
+                                   axis.worker_block, ", disagree"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Sealed rows and values against the catalog, where nothing was damaged.
+  void CheckCounts() {
+    for (const auto& [id, entry] : catalog_.runs()) {
+      for (const auto& [place, count] : entry.counts) {
+        const auto& [schema, worker] = place;
+        const auto it = found_.find({id, schema});
+        const Found none;
+        const Found& found = it == found_.end() ? none : it->second;
+        if (found.damaged) continue;
+        const auto rows = found.rows.find(worker);
+        const auto values = found.values.find(worker);
+        const Rows got = rows == found.rows.end() ? Rows() : rows->second;
+        const uint64_t got_values =
+            values == found.values.end() ? 0 : values->second;
+        if (got.rows == count.rows && got.end == count.rows &&
+            got_values == count.values) {
+          continue;
+        }
+        run_->Problem(
+            Family::kCatalog, RowCountKey(id, schema, worker),
+            absl::StrCat(count.rows, " rows with ", count.values,
+                         " values, generations hold ", got.rows, " (up to row ",
+                         got.end, ") with ", got_values));
+      }
+    }
+  }
+
+  const CatalogCheck& catalog_;
+  VerifyRun* const run_;
+  const absl::btree_set<GenerationId> committed_;
+  GenerationWalk axis_;
+  GenerationWalk blocks_;
+  GenerationWalk summaries_;
+  absl::btree_map<std::pair<RunId, SchemaId>, Found> found_;
+};
+
+}  // namespace
+
+void CheckGenerations(const std::vector<Generation>& generations,
+                      const CatalogCheck& catalog, VerifyRun* run) {
+  Checker checker(generations, catalog, run);
+  for (const Generation& generation : generations) {
+    if (!run->cancelled().ok()) return;
+    checker.Check(generation);
+  }
+  checker.Finish();
+}
+
+}  // namespace waterflow::storage

@@ -1,0 +1,17 @@
+// Verifies the log beyond the sealed position: groups without a gap, records
+// that can be read, batches that fit their schema, lanes that only go forward.
+#ifndef WATERFLOW_STORAGE_KEEP_LOG_CHECK_H_
+#define WATERFLOW_STORAGE_KEEP_LOG_CHECK_H_
+
+#include "storage/keep/catalog_check.h"
+#include "storage/keep/verify_run.h"
+#include "storage/model/ids.h"
+
+namespace waterflow::storage {
+
+// `catalog` is that of the sealed position; the log changes it.
+void CheckLog(Position sealed, CatalogCheck catalog, VerifyRun* run);
+
+}  // namespace waterflow::storage
+
+#endif  // WATERFLOW_STORAGE_KEEP_LOG_CHECK_H_

@@ -1,0 +1,94 @@
+// What an operator types, as programs: verify, on the shipped trace.
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/client_programs.h"
+
+namespace waterflow::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+// waterflowd as a program that ends by itself.
+CommandResult RunOffline(const TemporaryFolder& folder,
+                         std::vector<std::string> args) {
+  args.insert(args.begin(), WATERFLOWD);
+  CommandResult result;
+  result.exit_code = WaitForProgram(StartProgram(args, folder / "offline"));
+  result.output = ReadTextFile(folder / "offline");
+  return result;
+}
+
+class Keep : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    server_.Start();
+    const CommandResult import =
+        RunCommand(server_, {"import", TRACE, "--run", "lm_diverge"});
+    ASSERT_EQ(import.exit_code, 0) << import.output;
+    const CommandResult flush = RunCommand(server_, {"flush"});
+    ASSERT_EQ(flush.exit_code, 0) << flush.output;
+  }
+
+  TemporaryFolder folder_;
+  ServerProgram server_{folder_ / "server"};
+};
+
+TEST_F(Keep, VerifyReadsAllOfAStoreOnlineAndOffline) {
+  const CommandResult online = RunCommand(server_, {"verify"});
+  EXPECT_EQ(online.exit_code, 0) << online.output;
+  EXPECT_THAT(online.output, HasSubstr("no problems in 1 generations, 1 runs"));
+  EXPECT_THAT(online.output, HasSubstr("498,416 values"));
+
+  const std::string data = folder_ / "server/data";
+  const CommandResult busy =
+      RunOffline(folder_, {"verify", "--data-dir", data});
+  EXPECT_EQ(busy.exit_code, 1);
+  EXPECT_THAT(busy.output, HasSubstr("in use"));
+
+  ASSERT_EQ(server_.Stop(), 0);
+  const CommandResult offline =
+      RunOffline(folder_, {"verify", "--data-dir", data});
+  EXPECT_EQ(offline.exit_code, 0) << offline.output;
+  EXPECT_THAT(offline.output, HasSubstr("0 problems in 1 generations, 1 runs"));
+}
+
+TEST_F(Keep, VerifyNamesADamagedBlockAndFailsWhileReadsOfTheRestGoOn) {
+  ASSERT_EQ(server_.Stop(), 0);
+  std::filesystem::path largest;
+  for (const auto& f :
+       std::filesystem::directory_iterator(folder_ / "server/data")) {
+    if (f.path().extension() == ".sst" &&
+        (largest.empty() || f.file_size() > file_size(largest))) {
+      largest = f.path();
+    }
+  }
+  {
+    std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(file_size(largest) / 2);
+    file.seekg(middle);
+    const char byte = static_cast<char>(file.get() ^ 0x10);
+    file.seekp(middle);
+    file.put(byte);
+  }
+  const CommandResult offline =
+      RunOffline(folder_, {"verify", "--data-dir", folder_ / "server/data"});
+  EXPECT_EQ(offline.exit_code, 1) << offline.output;
+  EXPECT_THAT(offline.output, HasSubstr("blocks 00000001"));
+  EXPECT_THAT(offline.output, HasSubstr("\n1 problems in"));
+
+  server_.Start();
+  const CommandResult online = RunCommand(server_, {"verify"});
+  EXPECT_EQ(online.exit_code, 1);
+  EXPECT_THAT(online.output, HasSubstr("blocks 00000001"));
+  EXPECT_THAT(online.output, HasSubstr("DATA_LOSS: 1 problems in"));
+}
+
+}  // namespace
+}  // namespace waterflow::cli

@@ -1,0 +1,266 @@
+// A verification finds what is wrong, all of it, and nothing else.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "storage/database/database.h"
+#include "storage/format/catalog_record.h"
+#include "storage/format/keys.h"
+#include "storage/format/summary.h"
+#include "tests/unit/engine_fixture.h"
+
+namespace waterflow::storage {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr int kMetrics = 40;
+constexpr uint32_t kRows = 3000;
+
+class KeepVerify : public EngineTest {
+ protected:
+  // Two sealed runs of many metrics and two workers, and rows in the log.
+  void SetUp() override {
+    EngineTest::SetUp();
+    for (int m = 0; m < kMetrics; ++m) names_.push_back(absl::StrCat("m", m));
+    for (const char* name : {"one", "two"}) {
+      runs_.push_back(MakeRun(name));
+      for (uint32_t rank = 0; rank < 2; ++rank) Log(runs_.back(), rank, 0);
+    }
+    ASSERT_TRUE(engine_->Flush().ok());
+    Log(runs_[0], 0, kRows);
+  }
+
+  void Log(const Uuid& run, uint32_t rank, uint64_t first_row) {
+    auto stream = OpenStream(Opening(run, rank));
+    ASSERT_TRUE(stream.ok());
+    ASSERT_TRUE(stream->Declare(0, names_).ok());
+    std::vector<int64_t> steps(kRows);
+    BatchBuilder batch(0, first_row, kRows);
+    for (uint32_t r = 0; r < kRows; ++r) {
+      steps[r] = static_cast<int64_t>(first_row + r);
+    }
+    batch.Steps(steps).Times(steps);
+    std::vector<double> values(kRows);
+    for (uint32_t m = 0; m < kMetrics; ++m) {
+      for (uint32_t r = 0; r < kRows; ++r) {
+        values[r] = 1.0 / static_cast<double>(first_row + 7 * r + m + rank + 1);
+      }
+      batch.Float64(m, values);
+    }
+    ASSERT_FALSE(stream->Append(batch.Build()).has_value());
+    ASSERT_TRUE(stream->observer->WaitFor(0, first_row + kRows));
+  }
+
+  VerifyObserver Observer() {
+    return {.problem =
+                [this](const VerifyProblem& problem) {
+                  problems_.push_back(problem.ToLine());
+                },
+            .progress =
+                [this](const VerifyProgress& progress) {
+                  progress_ = progress.bytes_read;
+                  return absl::OkStatus();
+                }};
+  }
+  absl::StatusOr<VerifyReport> Offline() {
+    engine_.reset();
+    problems_.clear();
+    return VerifyOffline(Options(), Observer());
+  }
+
+  // Changes the store behind the engine's back.
+  template <typename Change>
+  void Tamper(Family family, const std::string& key, Change change) {
+    engine_.reset();
+    auto database = Database::Open(Options());
+    ASSERT_TRUE(database.ok()) << database.status();
+    absl::StatusOr<std::string> value = (*database)->Get(family, key);
+    ASSERT_TRUE(value.ok()) << value.status();
+    rocksdb::WriteBatch batch;
+    if (change(*value)) {
+      batch.Put((*database)->family(family), key, *value);
+    } else {
+      batch.Delete((*database)->family(family), key);
+    }
+    ASSERT_TRUE((*database)->Write(&batch, true).ok());
+  }
+
+  std::vector<std::string> names_;
+  std::vector<Uuid> runs_;
+  std::vector<std::string> problems_;
+  uint64_t progress_ = 0;
+};
+
+TEST_F(KeepVerify, ACleanStoreIsCleanOnlineAndOffline) {
+  const auto online = engine_->Verify(Observer());
+  ASSERT_TRUE(online.ok()) << online.status();
+  EXPECT_THAT(problems_, IsEmpty());
+  EXPECT_EQ(online->problems, 0u);
+  EXPECT_EQ(online->runs, 2u);
+  EXPECT_EQ(online->generations, 1u);
+  EXPECT_EQ(online->values, uint64_t{4} * kRows * kMetrics);
+  EXPECT_GE(online->log_groups, 1u);
+  const auto offline = Offline();
+  ASSERT_TRUE(offline.ok()) << offline.status();
+  EXPECT_THAT(problems_, IsEmpty());
+  EXPECT_EQ(offline->values, online->values);
+  EXPECT_EQ(offline->log_groups, online->log_groups);
+}
+
+TEST_F(KeepVerify, OfflineChangesNothing) {
+  engine_.reset();
+  const auto listing = [this] {
+    std::map<std::string, uintmax_t> files;
+    for (const auto& f :
+         std::filesystem::directory_iterator(Options().data_dir)) {
+      files[f.path().string()] = f.file_size();
+    }
+    return files;
+  };
+  const auto before = listing();
+  ASSERT_TRUE(Offline().ok());
+  EXPECT_EQ(listing(), before);
+}
+
+TEST_F(KeepVerify, OfflineNeedsAStoreThatNobodyHasOpen) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      VerifyOffline(Options(), Observer()).status()));
+  EngineOptions none = Options();
+  none.data_dir = dir_.path() + "/none";
+  EXPECT_TRUE(absl::IsNotFound(VerifyOffline(none, Observer()).status()));
+  EXPECT_FALSE(std::filesystem::exists(none.data_dir));
+}
+
+TEST_F(KeepVerify, ADamagedBlockIsNamedAndCostsItselfAlone) {
+  // Generation 1, run 2, schema 0, metric 32, worker block 0: whichever tile it
+  // is, its first metric is a multiple of 32.
+  const std::string key =
+      BlockKey(GenerationId{1}, RunId{2}, SchemaId{0}, 32, 0);
+  Tamper(Family::kBlocks, key, [](std::string& value) {
+    value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
+    return true;
+  });
+  const auto report = Offline();
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
+  EXPECT_THAT(problems_[0],
+              StartsWith("blocks 0000000100000002000000000000002000000000: "));
+  EXPECT_THAT(problems_[0], HasSubstr("checksum"));
+  Reopen();
+  EXPECT_EQ(ReadRaw(runs_[0], "m32").at(0).size(), 2 * kRows);
+  EXPECT_EQ(ReadRaw(runs_[1], "m31").at(0).size(), kRows);
+}
+
+TEST_F(KeepVerify, ABitThatTurnedInAFileIsFoundAndCostsItsKeysAlone) {
+  engine_.reset();
+  std::filesystem::path largest;
+  for (const auto& f :
+       std::filesystem::directory_iterator(Options().data_dir)) {
+    if (f.path().extension() != ".sst") continue;
+    if (largest.empty() || f.file_size() > file_size(largest)) {
+      largest = f.path();
+    }
+  }
+  std::string bytes;
+  {
+    std::ifstream in(largest, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  std::ofstream(largest, std::ios::binary) << bytes;
+  const auto report = Offline();
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
+  EXPECT_THAT(problems_[0], StartsWith("blocks 00000001"));
+}
+
+TEST_F(KeepVerify, WhatIsMissingOrSurplusIsNamed) {
+  const auto gone = [](std::string&) { return false; };
+  Tamper(Family::kBlocks,
+         BlockKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0), gone);
+  Tamper(Family::kSummaries,
+         SummaryKey(GenerationId{1}, RunId{1}, SchemaId{0}, 5), gone);
+  Tamper(Family::kCatalog, RowCountKey(RunId{2}, SchemaId{0}, WorkerId{1}),
+         [](std::string& value) {
+           value = EncodeValue(RowCountValue{.rows = 1, .values = 2});
+           return true;
+         });
+  ASSERT_TRUE(Offline().ok());
+  ASSERT_EQ(problems_.size(), 3u) << absl::StrJoin(problems_, "\n");
+  EXPECT_THAT(problems_[0], HasSubstr("summaries 0000000100000001"));
+  EXPECT_THAT(problems_[0], HasSubstr("not there"));
+  EXPECT_THAT(problems_[1], HasSubstr("blocks 0000000100000001"));
+  EXPECT_THAT(problems_[2], StartsWith("catalog 43"));
+  EXPECT_THAT(problems_[2], HasSubstr("1 rows with 2 values"));
+}
+
+TEST_F(KeepVerify, ASummaryThatDisagreesWithItsValuesIsNamed) {
+  const std::string key = SummaryKey(GenerationId{1}, RunId{1}, SchemaId{0}, 3);
+  Tamper(Family::kSummaries, key, [](std::string& value) {
+    SummaryBuilder other;
+    ChunkValues chunk;
+    chunk.rows = kRows;
+    chunk.values.assign(kRows, 1.0);
+    const auto strips = ParseSummaries(value);
+    for (size_t i = 0; strips.ok() && i < strips->size(); ++i) {
+      other.Add(Summarize(chunk));
+    }
+    value = std::move(other).Build();
+    return true;
+  });
+  ASSERT_TRUE(Offline().ok());
+  ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
+  EXPECT_THAT(problems_[0],
+              StartsWith("summaries 00000001000000010000000000000003: "));
+}
+
+TEST_F(KeepVerify, ADamagedLogGroupIsNamed) {
+  engine_.reset();
+  auto database = *Database::OpenReadOnly(Options());
+  auto it = database->Iterate(Family::kLog);
+  it->SeekToLast();
+  ASSERT_TRUE(it->Valid());
+  const std::string key(ToView(it->key()));
+  it.reset();
+  database.reset();
+  Tamper(Family::kLog, key, [](std::string& value) {
+    value.resize(value.size() / 2);
+    return true;
+  });
+  ASSERT_TRUE(Offline().ok());
+  ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
+  EXPECT_THAT(problems_[0],
+              StartsWith(absl::StrCat("log ", absl::BytesToHexString(key))));
+}
+
+TEST_F(KeepVerify, RunsThatWereDeletedAreNoProblem) {
+  ASSERT_TRUE(engine_->DeleteRun(runs_[0]).ok());
+  const auto online = engine_->Verify(Observer());
+  ASSERT_TRUE(online.ok()) << online.status();
+  EXPECT_THAT(problems_, IsEmpty());
+  ASSERT_TRUE(engine_->Flush().ok());
+  ASSERT_TRUE(engine_->Verify(Observer()).ok());
+  EXPECT_THAT(problems_, IsEmpty());
+}
+
+TEST_F(KeepVerify, CanBeCancelled) {
+  const auto report = engine_->Verify(
+      {.problem = nullptr, .progress = [](const VerifyProgress&) {
+         return absl::CancelledError("enough");
+       }});
+  EXPECT_TRUE(absl::IsCancelled(report.status())) << report.status();
+}
+
+}  // namespace
+}  // namespace waterflow::storage
