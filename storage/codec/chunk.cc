@@ -1,59 +1,94 @@
 #include "storage/codec/chunk.h"
 
 #include <cassert>
+#include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/codec/constant.h"
+#include "storage/codec/decimal.h"
 #include "storage/codec/float32.h"
 #include "storage/codec/float64.h"
+#include "storage/codec/guess.h"
 #include "storage/codec/integers.h"
 #include "storage/codec/raw.h"
+#include "storage/codec/sequence.h"
 
 namespace waterflow::storage {
 namespace {
 
-// On disk: numbers are never used again.
+// On disk.
 enum ChunkCodec : uint8_t {
   kRaw = 0,
   kConstant = 1,
   kFloat32 = 2,
   kIntegers = 3,
   kFloat64 = 4,
+  kDecimal = 5,
+  kClock = 6,
 };
-enum ColumnCodec : uint8_t { kRawColumn = 0, kIntegerColumn = 1 };
+enum ColumnCodec : uint8_t { kRawColumn = 0, kSequenceColumn = 1 };
 
-// Integers this wide cost no more than the float forms would, whatever zstd
-// makes of them: a float32 has four bytes, and a float64 that is an integer at
-// most seven that matter.
-constexpr int kFloat32IntegerBytes = 3;
-constexpr int kFloat64IntegerBytes = 6;
+// Encodes as guessed; else the index of a value that does not fit.
+size_t TryEncode(absl::Span<const double> values, const Guess& guess,
+                 std::string* out) {
+  const size_t n = values.size();
+  if (guess.kind == Kind::kFloat64) {
+    out->push_back(kFloat64);
+    AppendFloat64(values, out);
+    return n;
+  }
+  if (guess.kind == Kind::kFloat32) {
+    Float32s narrow = Float32s::FromDoubles(values);
+    if (narrow.fitting() < n) return narrow.fitting();
+    out->push_back(kFloat32);
+    std::move(narrow).AppendTo(out);
+    return n;
+  }
+  const auto integers = Scratch<uint64_t>(n);
+  size_t fitting = 0;
+  switch (guess.kind) {
+    case Kind::kIntegers:
+      fitting = ToIntegers(values, guess.scale, integers.get());
+      if (fitting < n) return fitting;
+      out->push_back(kIntegers);
+      AppendIntegers(integers.get(), n, guess.scale, out);
+      break;
+    case Kind::kDecimal:
+      fitting = ToDecimals(values, guess.exponent, integers.get());
+      if (fitting < n) return fitting;
+      out->push_back(kDecimal);
+      AppendDecimal(integers.get(), n, guess.exponent, out);
+      break;
+    default: {
+      const auto steps = Scratch<uint32_t>(n);
+      fitting = ToClock(values, guess.exponent, guess.scale, integers.get(),
+                        steps.get());
+      if (fitting < n) return fitting;
+      out->push_back(kClock);
+      AppendClock(integers.get(), steps.get(), n, guess.exponent, guess.scale,
+                  out);
+    }
+  }
+  return n;
+}
 
-// Tries the codecs from the cheapest to the most general. Most chunks are
-// known from their first few values not to be constant or integers.
 void AppendEncoded(absl::Span<const double> values, std::string* out) {
   if (IsConstant(values)) {
     out->push_back(kConstant);
     AppendConstant(values, out);
     return;
   }
-  const Integers integers = Integers::FromDoubles(values);
-  if (integers.found() && integers.width() <= kFloat32IntegerBytes) {
-    out->push_back(kIntegers);
-    integers.AppendTo(out);
-    return;
+  Sample sample(values);
+  while (true) {
+    const size_t fitting = TryEncode(values, sample.Look(), out);
+    if (fitting == values.size()) return;
+    if (!sample.Add(values[fitting])) break;
   }
-  if (const Float32s narrow = Float32s::FromDoubles(values); narrow.found()) {
-    out->push_back(kFloat32);
-    narrow.AppendTo(out);
-    return;
+  // Values of too many kinds.
+  if (TryEncode(values, {.kind = Kind::kFloat32}, out) < values.size()) {
+    TryEncode(values, {.kind = Kind::kFloat64}, out);
   }
-  if (integers.found() && integers.width() <= kFloat64IntegerBytes) {
-    out->push_back(kIntegers);
-    integers.AppendTo(out);
-    return;
-  }
-  out->push_back(kFloat64);
-  AppendFloat64(values, out);
 }
 
 absl::Status CheckCount(absl::string_view what, absl::string_view bytes,
@@ -79,6 +114,14 @@ absl::Status Located(absl::string_view what, uint8_t codec, size_t count,
 
 absl::Status UnknownCodec() {
   return absl::DataLossError("this version does not know the codec");
+}
+
+absl::Status DecodeSequence(absl::string_view payload,
+                            absl::Span<int64_t> out) {
+  // An int64 and its unsigned twin may share memory.
+  auto* const values = reinterpret_cast<uint64_t*>(out.data());
+  absl::Status s = TakeSequence(&payload, values, out.size());
+  return s.ok() ? CheckNothingLeft(payload) : s;
 }
 
 }  // namespace
@@ -112,6 +155,10 @@ absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out) {
         return DecodeIntegers(payload, out);
       case kFloat64:
         return DecodeFloat64(payload, out);
+      case kDecimal:
+        return DecodeDecimal(payload, out);
+      case kClock:
+        return DecodeClock(payload, out);
       default:
         return UnknownCodec();
     }
@@ -122,8 +169,10 @@ absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out) {
 void EncodeInt64Column(absl::Span<const int64_t> values, std::string* out) {
   assert(!values.empty() && values.size() <= kMaxChunkValues);
   const size_t begin = out->size();
-  out->push_back(kIntegerColumn);
-  Integers::FromInt64s(values).AppendTo(out);
+  out->push_back(kSequenceColumn);
+  const auto work = Scratch<uint64_t>(values.size());
+  std::memcpy(work.get(), values.data(), 8 * values.size());
+  AppendSequence(work.get(), values.size(), out);
   if (out->size() - begin > 1 + 8 * values.size()) {
     out->resize(begin);
     out->push_back(kRawColumn);
@@ -142,8 +191,8 @@ absl::Status DecodeInt64Column(absl::string_view bytes,
     switch (codec) {
       case kRawColumn:
         return DecodeRaw(payload, out);
-      case kIntegerColumn:
-        return DecodeIntegers(payload, out);
+      case kSequenceColumn:
+        return DecodeSequence(payload, out);
       default:
         return UnknownCodec();
     }

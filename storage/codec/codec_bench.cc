@@ -3,10 +3,7 @@
 //
 //   waterflow-codec-bench [--benchmark_...] [FOLDER of a trace]
 //
-// cpu is per value; B is encoded bytes per value. Measured over the shipped
-// trace on a 2.4 GHz core (encode ns, decode ns, B), chunks of 512 and 4,096:
-//   zstd level -1   14, 7, 2.65    8, 4, 2.59
-//   zstd level 1    30, -, 2.61   16, -, 2.54
+// cpu is per value; B is encoded bytes per value.
 #include <benchmark/benchmark.h>
 #include <zstd.h>
 
