@@ -11,6 +11,7 @@
 #include "storage/codec/float64.h"
 #include "storage/codec/guess.h"
 #include "storage/codec/integers.h"
+#include "storage/codec/mixed.h"
 #include "storage/codec/raw.h"
 #include "storage/codec/sequence.h"
 
@@ -26,6 +27,7 @@ enum ChunkCodec : uint8_t {
   kFloat64 = 4,
   kDecimal = 5,
   kClock = 6,
+  kMixed = 7,
 };
 enum ColumnCodec : uint8_t { kRawColumn = 0, kSequenceColumn = 1 };
 
@@ -73,7 +75,7 @@ size_t TryEncode(absl::Span<const double> values, const Guess& guess,
   return n;
 }
 
-void AppendEncoded(absl::Span<const double> values, std::string* out) {
+void AppendPlain(absl::Span<const double> values, std::string* out) {
   if (IsConstant(values)) {
     out->push_back(kConstant);
     AppendConstant(values, out);
@@ -89,6 +91,18 @@ void AppendEncoded(absl::Span<const double> values, std::string* out) {
   if (TryEncode(values, {.kind = Kind::kFloat32}, out) < values.size()) {
     TryEncode(values, {.kind = Kind::kFloat64}, out);
   }
+}
+
+void AppendEncoded(absl::Span<const double> values, std::string* out) {
+  if (!AllFinite(values) && !IsConstant(values)) {
+    if (const auto mixed = Mixed::FromDoubles(values); mixed != nullptr) {
+      out->push_back(kMixed);
+      mixed->AppendTo(out);
+      if (!mixed->finite().empty()) AppendPlain(mixed->finite(), out);
+      return;
+    }
+  }
+  AppendPlain(values, out);
 }
 
 absl::Status CheckCount(absl::string_view what, absl::string_view bytes,
@@ -114,6 +128,46 @@ absl::Status Located(absl::string_view what, uint8_t codec, size_t count,
 
 absl::Status UnknownCodec() {
   return absl::DataLossError("this version does not know the codec");
+}
+
+// Any codec but kMixed: what a mixed chunk may hold.
+absl::Status DecodePlain(uint8_t codec, absl::string_view payload,
+                         absl::Span<double> out) {
+  switch (codec) {
+    case kRaw:
+      return DecodeRaw(payload, out);
+    case kConstant:
+      return DecodeConstant(payload, out);
+    case kFloat32:
+      return DecodeFloat32(payload, out);
+    case kIntegers:
+      return DecodeIntegers(payload, out);
+    case kFloat64:
+      return DecodeFloat64(payload, out);
+    case kDecimal:
+      return DecodeDecimal(payload, out);
+    case kClock:
+      return DecodeClock(payload, out);
+    default:
+      return UnknownCodec();
+  }
+}
+
+absl::Status DecodeMixed(absl::string_view payload, absl::Span<double> out) {
+  MixedReader mixed;
+  if (absl::Status s = mixed.Take(&payload, out.size()); !s.ok()) return s;
+  if (mixed.finite_count() == 0) {
+    if (absl::Status s = CheckNothingLeft(payload); !s.ok()) return s;
+  } else if (payload.empty()) {
+    return absl::DataLossError("the finite values are missing");
+  } else {
+    absl::Status s =
+        DecodePlain(static_cast<uint8_t>(payload.front()), payload.substr(1),
+                    out.first(mixed.finite_count()));
+    if (!s.ok()) return s;
+  }
+  mixed.Merge(out);
+  return absl::OkStatus();
 }
 
 absl::Status DecodeSequence(absl::string_view payload,
@@ -143,27 +197,9 @@ absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out) {
   }
   const uint8_t codec = static_cast<uint8_t>(bytes.front());
   const absl::string_view payload = bytes.substr(1);
-  const auto decode = [&]() -> absl::Status {
-    switch (codec) {
-      case kRaw:
-        return DecodeRaw(payload, out);
-      case kConstant:
-        return DecodeConstant(payload, out);
-      case kFloat32:
-        return DecodeFloat32(payload, out);
-      case kIntegers:
-        return DecodeIntegers(payload, out);
-      case kFloat64:
-        return DecodeFloat64(payload, out);
-      case kDecimal:
-        return DecodeDecimal(payload, out);
-      case kClock:
-        return DecodeClock(payload, out);
-      default:
-        return UnknownCodec();
-    }
-  };
-  return Located("chunk", codec, out.size(), decode());
+  return Located("chunk", codec, out.size(),
+                 codec == kMixed ? DecodeMixed(payload, out)
+                                 : DecodePlain(codec, payload, out));
 }
 
 void EncodeInt64Column(absl::Span<const int64_t> values, std::string* out) {

@@ -13,6 +13,7 @@
 //   4   float64.h
 //   5   decimal.h
 //   6   decimal.h, clock
+//   7   mixed.h
 // Golden files in tests/golden pin them. guess.h says which one is taken.
 //
 // Neither knows its own length or count; who stores a chunk keeps both, and the
@@ -39,7 +40,7 @@ void EncodeChunk(absl::Span<const double> values, std::string* out);
 
 // DATA_LOSS when `bytes` are not a chunk of exactly out.size() values; `out`
 // then holds anything. Takes bytes from an enemy: reads nothing beyond them and
-// allocates at most 12 out.size() bytes.
+// allocates at most 32 out.size() bytes.
 absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out);
 
 // The same for a column of int64.

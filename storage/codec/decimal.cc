@@ -15,21 +15,26 @@
 namespace waterflow::storage {
 namespace {
 
-constexpr double kMaxDigits = 2251799813685248.0;  // 2^51
+// 2^52: a double from here on has no fraction.
+constexpr double kNoFraction = 4503599627370496.0;
+constexpr double kMaxExact = 2 * kNoFraction;
+// More digits than this and any double is a decimal.
+constexpr double kMaxDigits = kNoFraction / 2;
 constexpr int32_t kMaxSteps = 1 << 20;
 constexpr std::array<double, kMaxDecimalExponent + 1> kPowersOf10 = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
     1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
 
-// To the nearest integer, ties to even, of at most 2^51 in magnitude: the sum
-// has no bits left for a fraction.
+// To the nearest integer, ties to even: the sum has no bits left for a
+// fraction.
 double Round(double value) {
-  constexpr double kNoFraction = 6755399441055744.0;  // 1.5 x 2^52
-  return (value + kNoFraction) - kNoFraction;
+  const double large = std::copysign(kNoFraction, value);
+  const double rounded = (value + large) - large;
+  return std::fabs(value) < kNoFraction ? rounded : value;
 }
 
 double Within(double value) {
-  return std::fabs(value) <= kMaxDigits ? value : 0;
+  return std::fabs(value) <= kMaxExact ? value : 0;
 }
 
 bool SameBits(double a, double b) {
@@ -64,7 +69,8 @@ size_t ToDecimals(absl::Span<const double> values, int exponent,
   return ConvertAll(values.size(), [&](size_t i) {
     const double rounded = Round(Within(values[i] * power));
     digits[i] = static_cast<uint64_t>(static_cast<int64_t>(rounded));
-    return SameBits(AsDouble(digits[i]) / power, values[i]);
+    return std::fabs(rounded) < kMaxDigits &&
+           SameBits(rounded / power, values[i]);
   });
 }
 

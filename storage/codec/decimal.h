@@ -16,7 +16,7 @@
 //
 // In float64 arithmetic, each operation rounded by itself (to nearest, ties to
 // even; the quotient in brackets is one operation); |digits| and the rounded
-// product are at most 2^51. Encoding checks that every value comes back.
+// product are at most 2^53. Encoding checks that every value comes back.
 // Worst case: that of the sequence, plus 2 bytes, plus 4 n + 6 bytes a group.
 #ifndef WATERFLOW_STORAGE_CODEC_DECIMAL_H_
 #define WATERFLOW_STORAGE_CODEC_DECIMAL_H_

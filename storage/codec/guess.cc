@@ -107,7 +107,7 @@ Guess Sample::Look() const {
   if (const int exponent = FindExponent(); exponent >= 0) {
     return {.kind = Kind::kDecimal, .exponent = exponent};
   }
-  if (grid.has_value() && grid->bits <= 51 && grid->scale <= kMaxClockScale) {
+  if (grid.has_value() && grid->bits <= 53 && grid->scale <= kMaxClockScale) {
     if (const int exponent = FindClock(grid->scale); exponent >= 0) {
       return {.kind = Kind::kClock, .scale = grid->scale, .exponent = exponent};
     }

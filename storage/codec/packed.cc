@@ -17,10 +17,11 @@ constexpr uint8_t kHasExceptions = 0x80;
 constexpr size_t kLanes = 16;
 // Lanes whose extremes are looked past to see whether outliers made them.
 constexpr size_t kSkippedLanes = 2;
-// Outliers are looked for when this many bits could be saved.
-constexpr int kWorthPatching = 2;
-// What an exception takes beside its high part, roughly: place and count.
-constexpr size_t kExceptionBits = 8 + 8;
+// What exceptions take: once, and each beside its high part.
+constexpr size_t kPatchBits = 8 + 8;
+constexpr int kPlaceBits = 7;
+// Widths are tried downwards until this share of a group is exceptions.
+constexpr size_t kMostExceptions = kGroupValues * 2 / 5;
 
 template <typename U>
 constexpr int kBitsOf = 8 * sizeof(U);
@@ -67,32 +68,48 @@ struct Shape {
   U base = 0;
   int width = 0;
   size_t exceptions = 0;
+  size_t bits = 0;  // that it all takes, but for head and base
 };
 
-// The width above `base` that takes fewest bits, exceptions included.
+size_t CountAtLeast(const uint32_t* values, size_t n, int width) {
+  uint32_t count = 0;
+  for (size_t i = 0; i < n; ++i) count += values[i] >> width != 0;
+  return count;
+}
+
+// The width above `base` that takes fewest bits, exceptions included; what is
+// below the base is an exception at any width. `full_width` is that of all
+// values.
 template <typename U>
-Shape<U> BestAbove(U base, int max_width, const U* values, size_t n,
-                   size_t* cost) {
-  size_t count[kBitsOf<U> + 1] = {};
-  for (size_t i = 0; i < n; ++i) {
-    ++count[std::bit_width(static_cast<U>(values[i] - base))];
-  }
-  size_t exceptions = 0;
-  Shape<U> best;
-  *cost = SIZE_MAX;
-  for (int width = kBitsOf<U>; width >= 0; --width) {
-    if (width <= max_width) {
-      const int high_bits = max_width - width + 1;
+Shape<U> BestAbove(U base, int full_width, const U* values, size_t n) {
+  using S = std::make_signed_t<U>;
+  Shape<U> best{.bits = SIZE_MAX};
+  // 31 bits of the residuals at a time, the upper ones first, so that the loops
+  // are over 32 bits. Mostly that is all.
+  int dropped = full_width;
+  do {
+    const int top = dropped;
+    dropped = std::max(0, top - 31);
+    const U beyond = top == kBitsOf<U> ? ~U{0} : (U{1} << top) - 1;
+    uint32_t residuals[kGroupValues];
+    for (size_t i = 0; i < n; ++i) {
+      const bool below = static_cast<S>(values[i]) < static_cast<S>(base);
+      const U residual = values[i] - base;
+      residuals[i] = below || residual > beyond
+                         ? UINT32_MAX
+                         : static_cast<uint32_t>(residual >> dropped);
+    }
+    for (int width = top; width >= dropped; --width) {
+      const size_t exceptions = CountAtLeast(residuals, n, width - dropped);
+      if (exceptions > kMostExceptions) return best;
+      const int high_bits = full_width - width + 1;
       const size_t bits =
           n * static_cast<size_t>(width) +
-          exceptions * (kExceptionBits + (high_bits + 6) / 7 * 8);
-      if (bits < *cost) {
-        *cost = bits;
-        best = {base, width, exceptions};
-      }
+          (exceptions > 0 ? kPatchBits + exceptions * (kPlaceBits + high_bits)
+                          : 0);
+      if (bits < best.bits) best = {base, width, exceptions, bits};
     }
-    exceptions += count[width];
-  }
+  } while (dropped > 0);
   return best;
 }
 
@@ -101,17 +118,10 @@ Shape<U> Choose(const U* values, size_t n) {
   Extremes<U> extremes(values, n);
   const U min = extremes.Min();
   const int width = std::bit_width(static_cast<U>(extremes.Max() - min));
-  const Shape<U> plain{min, width, 0};
-  if (width < kWorthPatching || n < kLanes) return plain;
-  const U inner = extremes.InnerMin();
-  const int inner_width =
-      std::bit_width(static_cast<U>(extremes.InnerMax() - inner));
-  if (width - inner_width < kWorthPatching) return plain;
-  size_t cost = 0;
-  size_t inner_cost = 0;
-  const Shape<U> above = BestAbove(min, width, values, n, &cost);
-  const Shape<U> between = BestAbove(inner, width, values, n, &inner_cost);
-  return inner_cost < cost ? between : above;
+  if (width < 2 || n < kLanes) return {min, width, 0, width * n};
+  const Shape<U> above = BestAbove(min, width, values, n);
+  const Shape<U> inner = BestAbove(extremes.InnerMin(), width, values, n);
+  return inner.bits < above.bits ? inner : above;
 }
 
 uint8_t* PutResiduals(const uint64_t* residuals, size_t n, int width,
@@ -143,12 +153,38 @@ uint8_t* PutResiduals(const uint32_t* residuals, size_t n, int width,
   return PutResiduals(wide, n, width, to);
 }
 
+// Takes the high parts off the residuals that have one.
+template <typename U>
+uint8_t* PutExceptions(const Shape<U>& shape, U* residuals, size_t n,
+                       uint8_t* to) {
+  using S = std::make_signed_t<U>;
+  const U mask = (U{1} << shape.width) - 1;
+  uint64_t places[kGroupValues] = {};
+  uint64_t highs[kGroupValues] = {};
+  size_t count = 0;
+  uint64_t all = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (residuals[i] <= mask) continue;
+    const S high = static_cast<S>(residuals[i]) >> shape.width;
+    places[count] = i;
+    highs[count] = ZigZagBits<U>(static_cast<U>(high));
+    all |= highs[count++];
+    residuals[i] &= mask;
+  }
+  const int high_width = std::bit_width(all);
+  *to++ = static_cast<uint8_t>(count - 1);
+  *to++ = static_cast<uint8_t>(high_width);
+  PackStream(places, count, kPlaceBits, to);
+  to += PackedBytes(count, kPlaceBits);
+  PackStream(highs, count, high_width, to);
+  return to + PackedBytes(count, high_width);
+}
+
 template <typename U>
 void AppendGroup(const U* values, size_t n, U* base, std::string* out) {
-  using S = std::make_signed_t<U>;
   const Shape<U> shape = Choose(values, n);
-  // Head, base, residuals; an exception only ever saves bytes.
-  uint8_t bytes[1 + 2 * kMaxVarintBytes + 8 * kGroupValues + 8];
+  // Head, base, residuals or what is smaller, and room for whole words.
+  uint8_t bytes[1 + kMaxVarintBytes + 8 * kGroupValues + 16];
   uint8_t* to = bytes;
   *to++ = static_cast<uint8_t>(shape.width |
                                (shape.exceptions > 0 ? kHasExceptions : 0));
@@ -156,19 +192,7 @@ void AppendGroup(const U* values, size_t n, U* base, std::string* out) {
   *base = shape.base;
   U residuals[kGroupValues];
   for (size_t i = 0; i < n; ++i) residuals[i] = values[i] - shape.base;
-  if (shape.exceptions > 0) {
-    const U mask = (U{1} << shape.width) - 1;
-    *to++ = static_cast<uint8_t>(shape.exceptions - 1);
-    for (size_t i = 0; i < n; ++i) {
-      if (residuals[i] > mask) *to++ = static_cast<uint8_t>(i);
-    }
-    for (size_t i = 0; i < n; ++i) {
-      if (residuals[i] <= mask) continue;
-      const S high = static_cast<S>(residuals[i]) >> shape.width;
-      to = PutVarint(ZigZagBits<U>(static_cast<U>(high)), to);
-      residuals[i] &= mask;
-    }
-  }
+  if (shape.exceptions > 0) to = PutExceptions(shape, residuals, n, to);
   to = PutResiduals(residuals, n, shape.width, to);
   out->append(reinterpret_cast<const char*>(bytes), to - bytes);
 }
@@ -201,36 +225,57 @@ void GetResiduals(const uint8_t* in, size_t n, int width, uint32_t* values) {
   for (size_t i = 0; i < n; ++i) values[i] = static_cast<uint32_t>(wide[i]);
 }
 
+// False when less than `size` bytes are left.
+bool TakeBytes(absl::string_view* in, size_t size, const uint8_t** bytes) {
+  if (in->size() < size) return false;
+  *bytes = reinterpret_cast<const uint8_t*>(in->data());
+  in->remove_prefix(size);
+  return true;
+}
+
+struct Exceptions {
+  size_t count = 0;
+  uint64_t places[kGroupValues];
+  uint64_t highs[kGroupValues];
+};
+
+bool TakeExceptions(absl::string_view* in, size_t n, int width_bits,
+                    Exceptions* exceptions) {
+  const uint8_t* bytes;
+  if (!TakeBytes(in, 2, &bytes)) return false;
+  const size_t count = size_t{bytes[0]} + 1;
+  const int high_width = bytes[1];
+  if (count > n || high_width > width_bits) return false;
+  if (!TakeBytes(in, PackedBytes(count, kPlaceBits), &bytes)) return false;
+  UnpackStream(bytes, count, kPlaceBits, exceptions->places);
+  if (!TakeBytes(in, PackedBytes(count, high_width), &bytes)) return false;
+  UnpackStream(bytes, count, high_width, exceptions->highs);
+  for (size_t e = 0; e < count; ++e) {
+    if (exceptions->places[e] >= n) return false;
+  }
+  exceptions->count = count;
+  return true;
+}
+
 template <typename U>
 bool TakeGroup(absl::string_view* in, size_t n, U* base, U* values) {
-  if (in->empty()) return false;
-  const uint8_t head = static_cast<uint8_t>(in->front());
-  in->remove_prefix(1);
+  const uint8_t* bytes;
+  if (!TakeBytes(in, 1, &bytes)) return false;
+  const uint8_t head = *bytes;
   const int width = head & ~kHasExceptions;
   uint64_t number = 0;
   if (width > kBitsOf<U> || !TakeVarint(in, &number)) return false;
   *base += UnZigZagBits<U>(static_cast<U>(number));
-  size_t exceptions = 0;
-  uint8_t places[kGroupValues];
-  U highs[kGroupValues];
+  Exceptions exceptions;
   if (head & kHasExceptions) {
-    if (width == kBitsOf<U> || in->empty()) return false;
-    exceptions = 1 + static_cast<uint8_t>(in->front());
-    in->remove_prefix(1);
-    if (exceptions > n || exceptions > in->size()) return false;
-    std::memcpy(places, in->data(), exceptions);
-    in->remove_prefix(exceptions);
-    for (size_t e = 0; e < exceptions; ++e) {
-      if (places[e] >= n || !TakeVarint(in, &number)) return false;
-      highs[e] = UnZigZagBits<U>(static_cast<U>(number));
-    }
+    if (width == kBitsOf<U>) return false;
+    if (!TakeExceptions(in, n, kBitsOf<U>, &exceptions)) return false;
   }
-  const size_t size = PackedBytes(n, width);
-  if (in->size() < size) return false;
-  GetResiduals(reinterpret_cast<const uint8_t*>(in->data()), n, width, values);
-  in->remove_prefix(size);
-  for (size_t e = 0; e < exceptions; ++e) {
-    values[places[e]] += highs[e] << width;
+  if (!TakeBytes(in, PackedBytes(n, width), &bytes)) return false;
+  GetResiduals(bytes, n, width, values);
+  for (size_t e = 0; e < exceptions.count; ++e) {
+    const U high = UnZigZagBits<U>(static_cast<U>(exceptions.highs[e]));
+    values[exceptions.places[e]] += high << width;
   }
   for (size_t i = 0; i < n; ++i) values[i] += *base;
   return true;

@@ -15,7 +15,7 @@
 //   value  := base + residual + high part << width
 //
 // Arithmetic wraps at the width of the integer, 32 or 64 bits.
-// Worst case: 8 n + 11 bytes a group (4 n + 6 for 32 bits).
+// Worst case: 8 n bytes and 11 a group (4 n and 6 for 32 bits).
 #ifndef WATERFLOW_STORAGE_CODEC_PACKED_H_
 #define WATERFLOW_STORAGE_CODEC_PACKED_H_
 

@@ -106,6 +106,17 @@ inline std::vector<ChunkCase> ChunkCases(size_t n, uint64_t seed) {
   add("decimals_and_one_nan", [&, n](size_t i) {
     return i == n / 2 ? FromBits(0x7ff8000000000000) : (random() % 1000) / 10.0;
   });
+  add("diverged", [&, n](size_t i) {
+    const double loss = static_cast<float>(2 + normal(random));
+    return i < n / 2 ? loss : FromBits(0x7ff8000000000000 | random() << 63);
+  });
+  add("infinities_among_integers", [&](size_t i) {
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    return i % 7 == 0 ? kInf : static_cast<double>(random() % 100);
+  });
+  add("many_nan_payloads", [&](size_t i) {
+    return i % 2 ? 1.5 : FromBits(0x7ff8000000000000 + random() % 1000);
+  });
   add("seconds_of_a_clock",
       [&](size_t) { return (200'000'000 + random() % 50'000'000) / 1e9; });
   double clock = 16000.5;

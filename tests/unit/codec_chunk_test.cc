@@ -116,8 +116,11 @@ TEST(ChunkTest, WrongCountIsDataLoss) {
   for (const ChunkCase& one : ChunkCases(64, 5)) {
     SCOPED_TRACE(one.name);
     const std::string bytes = Encoded(one.values);
-    // A value (and a step), and a few exceptions, for any number of values.
-    if (bytes.size() < 64) continue;
+    // Others say one value, or one step, of any number of them.
+    if (!one.name.starts_with("noise") && !one.name.starts_with("any") &&
+        !one.name.starts_with("differences")) {
+      continue;
+    }
     for (const size_t n : {1, 63, 65, 128}) {
       std::vector<double> out(n);
       EXPECT_EQ(DecodeChunk(bytes, absl::MakeSpan(out)).code(),

@@ -75,7 +75,7 @@ TEST(CorruptionTest, RandomBytesBehindEachCodecId) {
   for (int round = 0; round < 20000; ++round) {
     std::string bytes(1 + random() % 60, '\0');
     for (char& c : bytes) c = static_cast<char>(random());
-    bytes[0] = static_cast<char>(round % 9);
+    bytes[0] = static_cast<char>(round % 10);
     // Half of them claim small scales, orders and widths, which leads deeper.
     for (size_t i = 1; round % 2 == 0 && i < 5 && i < bytes.size(); ++i) {
       bytes[i] = static_cast<char>(random() % 20 + 128 * (random() % 2));

@@ -175,6 +175,19 @@ TEST(DecimalTest, DifferencesOfAClockAreNanosecondsAndAFewSteps) {
   EXPECT_LT(bytes.size(), 500 * 5);
 }
 
+TEST(MixedTest, ADivergedRunCostsABitForEachNan) {
+  std::mt19937_64 random(5);
+  std::vector<double> values(4096);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = i < 1000 ? static_cast<double>(i)
+                         : FromBits(0x7ff8000000000000 | random() << 63);
+  }
+  std::string bytes;
+  EncodeChunk(values, &bytes);
+  EXPECT_EQ(bytes[0], 7);
+  EXPECT_LT(bytes.size(), 4096 / 8 + 200);
+}
+
 TEST(IntegersTest, TheFirstValueThatDoesNotFitIsNamed) {
   std::vector<double> values(200, 0.25);
   std::vector<uint64_t> integers(values.size());
