@@ -78,11 +78,10 @@ size_t CountAtLeast(const uint32_t* values, size_t n, int width) {
 }
 
 // The width above `base` that takes fewest bits, exceptions included; what is
-// below the base is an exception at any width. `full_width` is that of all
+// below the base wraps and is an exception too. `full_width` is that of all
 // values.
 template <typename U>
 Shape<U> BestAbove(U base, int full_width, const U* values, size_t n) {
-  using S = std::make_signed_t<U>;
   Shape<U> best{.bits = SIZE_MAX};
   // 31 bits of the residuals at a time, the upper ones first, so that the loops
   // are over 32 bits. Mostly that is all.
@@ -93,9 +92,8 @@ Shape<U> BestAbove(U base, int full_width, const U* values, size_t n) {
     const U beyond = top == kBitsOf<U> ? ~U{0} : (U{1} << top) - 1;
     uint32_t residuals[kGroupValues];
     for (size_t i = 0; i < n; ++i) {
-      const bool below = static_cast<S>(values[i]) < static_cast<S>(base);
       const U residual = values[i] - base;
-      residuals[i] = below || residual > beyond
+      residuals[i] = residual > beyond
                          ? UINT32_MAX
                          : static_cast<uint32_t>(residual >> dropped);
     }

@@ -88,6 +88,20 @@ TEST(PackedTest, IntegersOf64BitsComeBack) {
   ExpectPackedOfAllKindsComesBack<uint64_t>();
 }
 
+// An outlier so far below the base that its distance wraps to a small one.
+TEST(PackedTest, DistancesThatWrapComeBack) {
+  std::vector<uint64_t> values(kGroupValues);
+  for (const int bits : {60, 61, 62}) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = (1ull << bits) + 1000 * i;
+    }
+    values[31] = 1ull << 63;
+    ExpectPackedComesBack(values, "lowest");
+    values[77] = (1ull << 63) - 1;
+    ExpectPackedComesBack(values, "lowest and highest");
+  }
+}
+
 TEST(PackedTest, AFewOutliersCostAFewBytesEach) {
   std::vector<uint64_t> values(kGroupValues);
   for (size_t i = 0; i < values.size(); ++i) values[i] = 1000 + i % 4;
