@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "storage/codec/bits.h"
@@ -15,10 +16,9 @@ namespace {
 
 constexpr uint8_t kHasExceptions = 0x80;
 constexpr size_t kLanes = 16;
-// Lanes whose extremes are looked past to see whether outliers made them.
-constexpr size_t kSkippedLanes = 2;
-// What exceptions take: once, and each beside its high part.
-constexpr size_t kPatchBits = 8 + 8;
+// What exceptions take: once (with what streams waste in their last byte), and
+// each beside its high part.
+constexpr size_t kPatchBits = 8 + 8 + 8;
 constexpr int kPlaceBits = 7;
 // Widths are tried downwards until this share of a group is exceptions.
 constexpr size_t kMostExceptions = kGroupValues * 2 / 5;
@@ -31,6 +31,8 @@ constexpr int kBitsOf = 8 * sizeof(U);
 template <typename U>
 struct Extremes {
   using S = std::make_signed_t<U>;
+  static constexpr S kHighest = std::numeric_limits<S>::max();
+  static constexpr S kLowest = std::numeric_limits<S>::min();
   S min[kLanes];
   S max[kLanes];
 
@@ -52,14 +54,26 @@ struct Extremes {
 
   U Min() const { return *std::min_element(min, min + kLanes); }
   U Max() const { return *std::max_element(max, max + kLanes); }
-  // Without the outermost lanes. Reorders them.
-  U InnerMin() {
-    std::nth_element(min, min + kSkippedLanes, min + kLanes);
-    return min[kSkippedLanes];
+  // Without the two outermost lanes.
+  U InnerMin() const {
+    S least[3] = {kHighest, kHighest, kHighest};
+    for (const S x : min) {
+      const S second = std::max(least[0], x);
+      least[0] = std::min(least[0], x);
+      least[2] = std::min(least[2], std::max(least[1], second));
+      least[1] = std::min(least[1], second);
+    }
+    return least[2];
   }
-  U InnerMax() {
-    std::nth_element(max, max + kLanes - 1 - kSkippedLanes, max + kLanes);
-    return max[kLanes - 1 - kSkippedLanes];
+  U InnerMax() const {
+    S most[3] = {kLowest, kLowest, kLowest};
+    for (const S x : max) {
+      const S second = std::min(most[0], x);
+      most[0] = std::max(most[0], x);
+      most[2] = std::max(most[2], std::min(most[1], second));
+      most[1] = std::max(most[1], second);
+    }
+    return most[2];
   }
 };
 
@@ -178,20 +192,82 @@ uint8_t* PutExceptions(const Shape<U>& shape, U* residuals, size_t n,
   return to + PackedBytes(count, high_width);
 }
 
+// Head, base, residuals or what is smaller, and room for whole words.
+constexpr size_t kMaxGroupBytes = 1 + kMaxVarintBytes + 8 * kGroupValues + 16;
+
 template <typename U>
-void AppendGroup(const U* values, size_t n, U* base, std::string* out) {
-  const Shape<U> shape = Choose(values, n);
-  // Head, base, residuals or what is smaller, and room for whole words.
-  uint8_t bytes[1 + kMaxVarintBytes + 8 * kGroupValues + 16];
-  uint8_t* to = bytes;
+uint8_t* PutHead(const Shape<U>& shape, U* base, uint8_t* to) {
   *to++ = static_cast<uint8_t>(shape.width |
                                (shape.exceptions > 0 ? kHasExceptions : 0));
   to = PutVarint(ZigZagBits<U>(shape.base - *base), to);
   *base = shape.base;
+  return to;
+}
+
+template <typename U>
+void AppendShaped(const Shape<U>& shape, const U* values, size_t n, U* base,
+                  std::string* out) {
+  uint8_t bytes[kMaxGroupBytes];
+  uint8_t* to = PutHead(shape, base, bytes);
   U residuals[kGroupValues];
   for (size_t i = 0; i < n; ++i) residuals[i] = values[i] - shape.base;
   if (shape.exceptions > 0) to = PutExceptions(shape, residuals, n, to);
   to = PutResiduals(residuals, n, shape.width, to);
+  out->append(reinterpret_cast<const char*>(bytes), to - bytes);
+}
+
+void AppendGroup(const uint32_t* values, size_t n, uint32_t* base,
+                 std::string* out) {
+  AppendShaped(Choose(values, n), values, n, base, out);
+}
+
+// 64-bit integers seen through the upper 31 bits of their distances from the
+// first one: the vector units that we count on compare no more than 32.
+struct Narrowed {
+  int dropped = 0;  // bits that each distance lost
+  uint32_t distances[kGroupValues] = {};
+
+  Narrowed(const uint64_t* values, size_t n) {
+    const uint64_t first = values[0];
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const auto distance = static_cast<int64_t>(values[i] - first);
+      any |= static_cast<uint64_t>(distance ^ (distance >> 63));
+    }
+    // And one for the sign, so that no two are further apart than 31 bits.
+    dropped = std::max(0, static_cast<int>(std::bit_width(any)) - 30);
+    for (size_t i = 0; i < n; ++i) {
+      const auto distance = static_cast<int64_t>(values[i] - first);
+      distances[i] = static_cast<uint32_t>(distance >> dropped);
+    }
+  }
+};
+
+Shape<uint64_t> ChooseWide(const uint64_t* values, size_t n,
+                           const Narrowed& narrowed) {
+  const Shape<uint32_t> small = Choose<uint32_t>(narrowed.distances, n);
+  // All that matters may lie in the bits that were dropped.
+  if (narrowed.dropped > 0 && small.width == 0) return Choose(values, n);
+  const auto offset =
+      static_cast<uint64_t>(int64_t{static_cast<int32_t>(small.base)});
+  return {.base = values[0] + (offset << narrowed.dropped),
+          .width = small.width + narrowed.dropped,
+          .exceptions = small.exceptions};
+}
+
+void AppendGroup(const uint64_t* values, size_t n, uint64_t* base,
+                 std::string* out) {
+  Narrowed narrowed(values, n);
+  const Shape<uint64_t> shape = ChooseWide(values, n, narrowed);
+  if (narrowed.dropped > 0 || shape.exceptions > 0) {
+    AppendShaped(shape, values, n, base, out);
+    return;
+  }
+  uint8_t bytes[kMaxGroupBytes];
+  uint8_t* to = PutHead(shape, base, bytes);
+  const auto offset = static_cast<uint32_t>(shape.base - values[0]);
+  for (size_t i = 0; i < n; ++i) narrowed.distances[i] -= offset;
+  to = PutResiduals(narrowed.distances, n, shape.width, to);
   out->append(reinterpret_cast<const char*>(bytes), to - bytes);
 }
 
@@ -297,18 +373,6 @@ bool Take(absl::string_view* in, U* values, size_t n) {
   return true;
 }
 
-template <typename U>
-int EstimateWidth(const U* values, size_t n) {
-  Extremes<U> extremes(values, n);
-  const int width =
-      std::bit_width(static_cast<U>(extremes.Max() - extremes.Min()));
-  if (n < kLanes) return width;
-  const U inner = extremes.InnerMin();
-  const int inner_width =
-      std::bit_width(static_cast<U>(extremes.InnerMax() - inner));
-  return std::min(width, 1 + inner_width);
-}
-
 }  // namespace
 
 void AppendPacked(const uint32_t* values, size_t n, std::string* out) {
@@ -324,10 +388,17 @@ bool TakePacked(absl::string_view* in, uint64_t* values, size_t n) {
   return Take(in, values, n);
 }
 int EstimatePackedWidth(const uint32_t* values, size_t n) {
-  return EstimateWidth(values, n);
+  const Extremes<uint32_t> extremes(values, n);
+  const int width =
+      std::bit_width(static_cast<uint32_t>(extremes.Max() - extremes.Min()));
+  if (n < kLanes) return width;
+  const int inner_width =
+      std::bit_width(extremes.InnerMax() - extremes.InnerMin());
+  return std::min(width, 1 + inner_width);
 }
 int EstimatePackedWidth(const uint64_t* values, size_t n) {
-  return EstimateWidth(values, n);
+  const Narrowed narrowed(values, n);
+  return narrowed.dropped + EstimatePackedWidth(narrowed.distances, n);
 }
 
 }  // namespace waterflow::storage

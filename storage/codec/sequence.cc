@@ -17,16 +17,14 @@ namespace {
 constexpr uint8_t kDifferences = 1;
 constexpr uint8_t kEven = 0x80;
 
-// Groups looked at before the order is chosen: at most two, at a third and at
-// two thirds of the values.
-constexpr size_t kSamples = 2;
-
+// Looks at a group in the middle, or at a third and at two thirds of the
+// values.
 template <typename U>
 bool DifferencesAreSmaller(const U* values, size_t n) {
   int widths = 0;
   int difference_widths = 0;
   const size_t size = std::min(n - 1, kGroupValues);
-  const size_t samples = n > kSamples * kGroupValues ? kSamples : 1;
+  const size_t samples = n > 4 * kGroupValues ? 2 : 1;
   for (size_t s = 1; s <= samples; ++s) {
     const U* const from = values + 1 + (n - 1 - size) * s / (samples + 1);
     U differences[kGroupValues];
