@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "storage/codec/packed.h"
@@ -17,16 +18,16 @@ constexpr size_t kMaxPatterns = 16;
 }  // namespace
 
 bool AllFinite(absl::Span<const double> values) {
-  // The upper half of each value holds the exponent, and 32 bits are compared
-  // by any vector unit.
-  constexpr uint32_t kExponent = 0x7ff00000;
-  uint32_t non_finite = 0;
-  for (const double value : values) {
-    const auto high =
-        static_cast<uint32_t>(std::bit_cast<uint64_t>(value) >> 32);
-    non_finite |= (high & kExponent) == kExponent;
+  // Zero times anything finite is zero, times anything else NaN. In lanes that
+  // do not wait for one another.
+  constexpr size_t kLanes = 8;
+  double zeros[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t k = 0; k < kLanes; ++k) zeros[k] += 0.0 * values[i + k];
   }
-  return non_finite == 0;
+  for (; i < values.size(); ++i) zeros[0] += 0.0 * values[i];
+  return std::accumulate(zeros, zeros + kLanes, 0.0) == 0;
 }
 
 std::unique_ptr<Mixed> Mixed::FromDoubles(absl::Span<const double> values) {

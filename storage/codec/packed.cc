@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "storage/codec/bits.h"
@@ -31,8 +30,6 @@ constexpr int kBitsOf = 8 * sizeof(U);
 template <typename U>
 struct Extremes {
   using S = std::make_signed_t<U>;
-  static constexpr S kHighest = std::numeric_limits<S>::max();
-  static constexpr S kLowest = std::numeric_limits<S>::min();
   S min[kLanes];
   S max[kLanes];
 
@@ -54,26 +51,27 @@ struct Extremes {
 
   U Min() const { return *std::min_element(min, min + kLanes); }
   U Max() const { return *std::max_element(max, max + kLanes); }
-  // Without the two outermost lanes.
+  // The least of what is second in its column, four lanes a column: some of the
+  // lowest values lie below, and outliers do.
   U InnerMin() const {
-    S least[3] = {kHighest, kHighest, kHighest};
-    for (const S x : min) {
-      const S second = std::max(least[0], x);
-      least[0] = std::min(least[0], x);
-      least[2] = std::min(least[2], std::max(least[1], second));
-      least[1] = std::min(least[1], second);
+    S second[4];
+    for (size_t k = 0; k < 4; ++k) {
+      second[k] = std::min(std::max(std::min(min[k], min[k + 4]),
+                                    std::min(min[k + 8], min[k + 12])),
+                           std::min(std::max(min[k], min[k + 4]),
+                                    std::max(min[k + 8], min[k + 12])));
     }
-    return least[2];
+    return *std::min_element(second, second + 4);
   }
   U InnerMax() const {
-    S most[3] = {kLowest, kLowest, kLowest};
-    for (const S x : max) {
-      const S second = std::min(most[0], x);
-      most[0] = std::max(most[0], x);
-      most[2] = std::max(most[2], std::min(most[1], second));
-      most[1] = std::max(most[1], second);
+    S second[4];
+    for (size_t k = 0; k < 4; ++k) {
+      second[k] = std::max(std::min(std::max(max[k], max[k + 4]),
+                                    std::max(max[k + 8], max[k + 12])),
+                           std::max(std::min(max[k], max[k + 4]),
+                                    std::min(max[k + 8], max[k + 12])));
     }
-    return most[2];
+    return *std::max_element(second, second + 4);
   }
 };
 
