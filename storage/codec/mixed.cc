@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "storage/codec/packed.h"
@@ -18,16 +17,22 @@ constexpr size_t kMaxPatterns = 16;
 }  // namespace
 
 bool AllFinite(absl::Span<const double> values) {
-  // Zero times anything finite is zero, times anything else NaN. In lanes that
+  // Zero times anything finite is zero, times anything else NaN. In sums that
   // do not wait for one another.
-  constexpr size_t kLanes = 8;
-  double zeros[kLanes] = {};
+  using Pair = double __attribute__((vector_size(16)));
+  constexpr size_t kPairs = 4;
+  const size_t n = values.size();
+  Pair zeros[kPairs] = {};
   size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t k = 0; k < kLanes; ++k) zeros[k] += 0.0 * values[i + k];
+  for (; i + 2 * kPairs <= n; i += 2 * kPairs) {
+    Pair loaded[kPairs];
+    std::memcpy(loaded, values.data() + i, sizeof(loaded));
+    for (size_t k = 0; k < kPairs; ++k) zeros[k] += 0.0 * loaded[k];
   }
-  for (; i < values.size(); ++i) zeros[0] += 0.0 * values[i];
-  return std::accumulate(zeros, zeros + kLanes, 0.0) == 0;
+  double rest = 0;
+  for (; i < n; ++i) rest += 0.0 * values[i];
+  const Pair all = (zeros[0] + zeros[1]) + (zeros[2] + zeros[3]);
+  return all[0] + all[1] + rest == 0;
 }
 
 std::unique_ptr<Mixed> Mixed::FromDoubles(absl::Span<const double> values) {

@@ -25,53 +25,79 @@ constexpr size_t kMostExceptions = kGroupValues * 2 / 5;
 template <typename U>
 constexpr int kBitsOf = 8 * sizeof(U);
 
+// By value: std::min's references keep the compiler from vectorising.
+template <typename S>
+S Least(S a, S b) {
+  return b < a ? b : a;
+}
+template <typename S>
+S Most(S a, S b) {
+  return b > a ? b : a;
+}
+
 // Smallest and largest of every 16th value, by two's complement: what the
 // vector registers hold anyway says whether a few values stick out.
 template <typename U>
 struct Extremes {
   using S = std::make_signed_t<U>;
-  S min[kLanes];
-  S max[kLanes];
+  U min;
+  U max;
+  // The least and the most of what comes second in its column, four lanes a
+  // column: some of the outermost values lie beyond, and outliers do.
+  U inner_min;
+  U inner_max;
 
   Extremes(const U* values, size_t n) {
     const S* const v = reinterpret_cast<const S*>(values);
-    for (size_t k = 0; k < kLanes; ++k) min[k] = max[k] = v[k % n];
+    S low[kLanes];
+    S high[kLanes];
+    for (size_t k = 0; k < kLanes; ++k) low[k] = high[k] = v[0];
     size_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
       for (size_t k = 0; k < kLanes; ++k) {
-        min[k] = v[i + k] < min[k] ? v[i + k] : min[k];
-        max[k] = v[i + k] > max[k] ? v[i + k] : max[k];
+        low[k] = Least(low[k], v[i + k]);
+        high[k] = Most(high[k], v[i + k]);
       }
     }
     for (; i < n; ++i) {
-      min[i % kLanes] = std::min(min[i % kLanes], v[i]);
-      max[i % kLanes] = std::max(max[i % kLanes], v[i]);
+      low[i % kLanes] = Least(low[i % kLanes], v[i]);
+      high[i % kLanes] = Most(high[i % kLanes], v[i]);
     }
+    S first[4];
+    S second[4];
+    for (size_t k = 0; k < 4; ++k) {
+      const S a = Least(low[k], low[k + 4]);
+      const S b = Least(low[k + 8], low[k + 12]);
+      const S other_a = Most(low[k], low[k + 4]);
+      const S other_b = Most(low[k + 8], low[k + 12]);
+      first[k] = Least(a, b);
+      second[k] = Least(Most(a, b), Least(other_a, other_b));
+    }
+    min = LeastOf4(first);
+    inner_min = LeastOf4(second);
+    for (size_t k = 0; k < 4; ++k) {
+      const S a = Most(high[k], high[k + 4]);
+      const S b = Most(high[k + 8], high[k + 12]);
+      const S other_a = Least(high[k], high[k + 4]);
+      const S other_b = Least(high[k + 8], high[k + 12]);
+      first[k] = Most(a, b);
+      second[k] = Most(Least(a, b), Most(other_a, other_b));
+    }
+    max = MostOf4(first);
+    inner_max = MostOf4(second);
   }
 
-  U Min() const { return *std::min_element(min, min + kLanes); }
-  U Max() const { return *std::max_element(max, max + kLanes); }
-  // The least of what is second in its column, four lanes a column: some of the
-  // lowest values lie below, and outliers do.
-  U InnerMin() const {
-    S second[4];
-    for (size_t k = 0; k < 4; ++k) {
-      second[k] = std::min(std::max(std::min(min[k], min[k + 4]),
-                                    std::min(min[k + 8], min[k + 12])),
-                           std::min(std::max(min[k], min[k + 4]),
-                                    std::max(min[k + 8], min[k + 12])));
-    }
-    return *std::min_element(second, second + 4);
+  int width() const { return std::bit_width(static_cast<U>(max - min)); }
+  int inner_width() const {
+    return std::bit_width(static_cast<U>(inner_max - inner_min));
   }
-  U InnerMax() const {
-    S second[4];
-    for (size_t k = 0; k < 4; ++k) {
-      second[k] = std::max(std::min(std::max(max[k], max[k + 4]),
-                                    std::max(max[k + 8], max[k + 12])),
-                           std::max(std::min(max[k], max[k + 4]),
-                                    std::min(max[k + 8], max[k + 12])));
-    }
-    return *std::max_element(second, second + 4);
+
+ private:
+  static S LeastOf4(const S* s) {
+    return Least(Least(s[0], s[1]), Least(s[2], s[3]));
+  }
+  static S MostOf4(const S* s) {
+    return Most(Most(s[0], s[1]), Most(s[2], s[3]));
   }
 };
 
@@ -125,12 +151,11 @@ Shape<U> BestAbove(U base, int full_width, const U* values, size_t n) {
 
 template <typename U>
 Shape<U> Choose(const U* values, size_t n) {
-  Extremes<U> extremes(values, n);
-  const U min = extremes.Min();
-  const int width = std::bit_width(static_cast<U>(extremes.Max() - min));
-  if (width < 2 || n < kLanes) return {min, width, 0, width * n};
-  const Shape<U> above = BestAbove(min, width, values, n);
-  const Shape<U> inner = BestAbove(extremes.InnerMin(), width, values, n);
+  const Extremes<U> extremes(values, n);
+  const int width = extremes.width();
+  if (width < 2 || n < kLanes) return {extremes.min, width, 0, width * n};
+  const Shape<U> above = BestAbove(extremes.min, width, values, n);
+  const Shape<U> inner = BestAbove(extremes.inner_min, width, values, n);
   return inner.bits < above.bits ? inner : above;
 }
 
@@ -387,12 +412,8 @@ bool TakePacked(absl::string_view* in, uint64_t* values, size_t n) {
 }
 int EstimatePackedWidth(const uint32_t* values, size_t n) {
   const Extremes<uint32_t> extremes(values, n);
-  const int width =
-      std::bit_width(static_cast<uint32_t>(extremes.Max() - extremes.Min()));
-  if (n < kLanes) return width;
-  const int inner_width =
-      std::bit_width(extremes.InnerMax() - extremes.InnerMin());
-  return std::min(width, 1 + inner_width);
+  if (n < kLanes) return extremes.width();
+  return std::min(extremes.width(), 1 + extremes.inner_width());
 }
 int EstimatePackedWidth(const uint64_t* values, size_t n) {
   const Narrowed narrowed(values, n);
