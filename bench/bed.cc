@@ -109,6 +109,9 @@ absl::Status Bed::Weigh(Target& target, LoadFigures* figures) {
   figures->disk_bytes_per_sample =
       static_cast<double>(DiskBytes(*stats)) /
       static_cast<double>(figures->result.total_samples);
+  figures->seal_ns_per_sample =
+      static_cast<double>(stats->seal_cpu_ns()) /
+      static_cast<double>(figures->result.total_samples);
   return absl::OkStatus();
 }
 

@@ -29,22 +29,23 @@ std::string OrDash(const std::optional<double>& value) {
 }
 
 void PrintLoads(const Report& report, std::ostream& out) {
-  out << absl::StrFormat("\n%-18s %-8s %10s %9s %7s %9s %27s %6s %6s %6s\n", "",
-                         "", "M samples", "server", "server", "client",
-                         "ack ms", "wire", "disk", "peak")
+  out << absl::StrFormat("\n%-18s %-8s %10s %9s %7s %9s %27s %6s %6s %6s %6s\n",
+                         "", "", "M samples", "server", "server", "client",
+                         "ack ms", "wire", "disk", "seal", "peak")
       << absl::StrFormat(
-             "%-18s %-8s %10s %9s %7s %9s %9s %8s %8s %6s %6s %6s\n", "load",
-             "subject", "per s", "ns/sample", "cores", "ns/sample", "p50",
-             "p99", "p99.9", "B/s.", "B/s.", "MB");
+             "%-18s %-8s %10s %9s %7s %9s %9s %8s %8s %6s %6s %6s %6s\n",
+             "load", "subject", "per s", "ns/sample", "cores", "ns/sample",
+             "p50", "p99", "p99.9", "B/s.", "B/s.", "ns/s.", "MB");
   for (const LoadFigures& f : report.loads) {
     out << absl::StrFormat(
         "%-18s %-8s %10.2f %9.1f %7.2f %9.1f %9.2f %8.2f %8.2f %6.2f %6s "
-        "%6.0f\n",
+        "%6s %6.0f\n",
         f.load, f.subject, f.samples() * 1e-6 / f.result.seconds,
         f.server_ns_per_sample(),
         f.result.server_cpu_seconds / f.result.seconds,
         f.client_ns_per_sample(), AckMs(f, 0.5), AckMs(f, 0.99),
         AckMs(f, 0.999), WireBytes(f), OrDash(f.disk_bytes_per_sample),
+        OrDash(f.seal_ns_per_sample),
         static_cast<double>(f.peak_resident_bytes) * 1e-6);
     const LoadFigures* sink = report.Find(f.load, "sink");
     if (f.subject == "sink" || sink == nullptr) continue;
@@ -99,6 +100,7 @@ nlohmann::json LoadToJson(const LoadFigures& f) {
       {"peak_resident_bytes", f.peak_resident_bytes}};
   if (f.disk_bytes_per_sample.has_value()) {
     json["disk_bytes_per_sample"] = *f.disk_bytes_per_sample;
+    json["seal_ns_per_sample"] = f.seal_ns_per_sample.value_or(0);
   }
   return json;
 }

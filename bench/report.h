@@ -32,6 +32,8 @@ struct LoadFigures {
   std::string subject;  // "sink" or "server"
   LoadResult result = {};
   std::optional<double> disk_bytes_per_sample = {};
+  // CPU of the sealing thread, all samples sealed.
+  std::optional<double> seal_ns_per_sample = {};
   uint64_t peak_resident_bytes = 0;
 
   double samples() const { return static_cast<double>(result.counts.samples); }

@@ -7,11 +7,14 @@
 // Each codec is a file of its own, which gives its payload byte by byte:
 //   id  chunk                     column
 //   0   raw.h                     raw.h
-//   1   constant.h                integers.h (a constant step takes 4 bytes)
+//   1   constant.h                sequence.h
 //   2   float32.h
 //   3   integers.h
 //   4   float64.h
-// An id is never given a new meaning: golden files in tests/golden pin them.
+//   5   decimal.h
+//   6   decimal.h, clock
+//   7   mixed.h
+// Golden files in tests/golden pin them. guess.h says which one is taken.
 //
 // Neither knows its own length or count; who stores a chunk keeps both, and the
 // checksum. All functions may be called from any thread at once.
@@ -37,7 +40,7 @@ void EncodeChunk(absl::Span<const double> values, std::string* out);
 
 // DATA_LOSS when `bytes` are not a chunk of exactly out.size() values; `out`
 // then holds anything. Takes bytes from an enemy: reads nothing beyond them and
-// allocates at most 16 out.size() bytes beside one zstd context per thread.
+// allocates at most 32 out.size() bytes.
 absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out);
 
 // The same for a column of int64.

@@ -4,13 +4,12 @@
 #include <bit>
 #include <cstring>
 
-#include "storage/codec/compress.h"
-#include "storage/codec/planes.h"
+#include "storage/codec/ordered.h"
+#include "storage/codec/sequence.h"
 
 namespace waterflow::storage {
 namespace {
 
-constexpr int kWidth = sizeof(uint32_t);
 // Values looked at before the next decision to go on: most chunks that are not
 // float32 show it in the first few.
 constexpr size_t kStride = 128;
@@ -47,17 +46,17 @@ bool NarrowFast(const double* values, size_t n, uint32_t* bits) {
   return lost == 0;
 }
 
-bool NarrowExactly(const double* values, size_t n, uint32_t* bits) {
+size_t NarrowExactly(const double* values, size_t n, uint32_t* bits) {
   for (size_t i = 0; i < n; ++i) {
     const uint64_t wide = std::bit_cast<uint64_t>(values[i]);
     if (IsNan(wide)) {
       bits[i] = NarrowNan(wide);
-      if (WidenNan(bits[i]) != wide) return false;
+      if (WidenNan(bits[i]) != wide) return i;
     } else if (!NarrowFast(values + i, 1, bits + i)) {
-      return false;
+      return i;
     }
   }
-  return true;
+  return n;
 }
 
 }  // namespace
@@ -80,43 +79,37 @@ void WidenFloat32s(const void* floats, size_t n, double* out) {
   }
 }
 
-bool NarrowToFloat32s(const double* values, size_t n, uint32_t* bits) {
+size_t NarrowToFloat32s(const double* values, size_t n, uint32_t* bits) {
   for (size_t begin = 0; begin < n; begin += kStride) {
     const size_t count = std::min(kStride, n - begin);
-    if (!NarrowFast(values + begin, count, bits + begin) &&
-        !NarrowExactly(values + begin, count, bits + begin)) {
-      return false;
-    }
+    if (NarrowFast(values + begin, count, bits + begin)) continue;
+    const size_t exact = NarrowExactly(values + begin, count, bits + begin);
+    if (exact < count) return begin + exact;
   }
-  return true;
+  return n;
 }
 
 Float32s Float32s::FromDoubles(absl::Span<const double> values) {
   Float32s narrow;
-  auto bits = Scratch<uint32_t>(values.size());
-  if (NarrowToFloat32s(values.data(), values.size(), bits.get())) {
-    narrow.bits_ = std::move(bits);
-    narrow.count_ = values.size();
-  }
+  narrow.bits_ = Scratch<uint32_t>(values.size());
+  narrow.fitting_ =
+      NarrowToFloat32s(values.data(), values.size(), narrow.bits_.get());
   return narrow;
 }
 
-void Float32s::AppendTo(std::string* out) const {
-  const auto deltas = Scratch<uint32_t>(count_);
-  const auto planes = Scratch<uint8_t>(kWidth * count_);
-  OrderedDeltas(bits_.get(), count_, deltas.get());
-  Shuffle(deltas.get(), count_, kWidth, planes.get());
-  AppendCompressed(planes.get(), kWidth * count_, out);
+void Float32s::AppendTo(std::string* out) && {
+  uint32_t* const bits = bits_.get();
+  for (size_t i = 0; i < fitting_; ++i) bits[i] = Ordered(bits[i]);
+  AppendSequence(bits, fitting_, out);
 }
 
 absl::Status DecodeFloat32(absl::string_view payload, absl::Span<double> out) {
   const size_t n = out.size();
-  const auto planes = Scratch<uint8_t>(kWidth * n);
-  absl::Status s = Decompress(payload, planes.get(), kWidth * n);
-  if (!s.ok()) return s;
   const auto bits = Scratch<uint32_t>(n);
-  Unshuffle(planes.get(), n, kWidth, bits.get());
-  FromOrderedDeltas(bits.get(), n);
+  absl::Status s = TakeSequence(&payload, bits.get(), n);
+  if (s.ok()) s = CheckNothingLeft(payload);
+  if (!s.ok()) return s;
+  for (size_t i = 0; i < n; ++i) bits[i] = Ordered(bits[i]);
   WidenFloat32s(bits.get(), n, out.data());
   return absl::OkStatus();
 }

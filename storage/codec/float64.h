@@ -1,13 +1,9 @@
 // Codec "float64": any values, with nothing assumed but that neighbours are
 // somewhat alike.
 //
-//   payload := form (1 byte), compressed (compress.h) planes (planes.h) of 8
-//              bytes
-//   form    := 0: the bits | 1: zigzag differences of the ordered bits
+//   payload := sequence (sequence.h) of 64 bits: the ordered bits (ordered.h)
 //
-// Which form is decided by how many bits the differences have against the
-// distances from one value of the middle; it comes within 1% of trying both.
-// Worst case: 8 n + 2 bytes.
+// Worst case: that of the sequence; a chunk that it makes no smaller is raw.
 #ifndef WATERFLOW_STORAGE_CODEC_FLOAT64_H_
 #define WATERFLOW_STORAGE_CODEC_FLOAT64_H_
 

@@ -32,19 +32,19 @@ void ChunkValues::AppendRows(std::vector<uint32_t>* out) const {
   }
 }
 
-void MetricChunks::Add(const ChunkValues& chunk) {
+bool MetricChunks::Add(ChunkValues* chunk) {
   const size_t before = bytes_.size();
-  if (!chunk.values.empty()) {
-    if (SameBits(chunk, last_)) {
-      bytes_.push_back(kRepeat);
-    } else {
-      bytes_.push_back(chunk.present.empty() ? kDense : kSparse);
-      bytes_.append(chunk.present);
-      EncodeChunk(chunk.values, &bytes_);
-    }
+  const bool repeats = !chunk->values.empty() && SameBits(*chunk, last_);
+  if (repeats) {
+    bytes_.push_back(kRepeat);
+  } else if (!chunk->values.empty()) {
+    bytes_.push_back(chunk->present.empty() ? kDense : kSparse);
+    bytes_.append(chunk->present);
+    EncodeChunk(chunk->values, &bytes_);
   }
   lengths_.push_back(static_cast<uint32_t>(bytes_.size() - before));
-  last_ = chunk;
+  std::swap(last_, *chunk);
+  return repeats;
 }
 
 std::string BuildBlock(absl::Span<const MetricChunks> tile) {

@@ -42,7 +42,11 @@ struct ChunkValues {
 // Collects the chunks of one metric, strip by strip.
 class MetricChunks {
  public:
-  void Add(const ChunkValues& chunk);
+  // True when it repeats the strip before. Takes the values and leaves others,
+  // whose memory can be used again.
+  bool Add(ChunkValues* chunk);
+  // What was added last.
+  const ChunkValues& last() const { return last_; }
 
  private:
   friend std::string BuildBlock(absl::Span<const MetricChunks> tile);

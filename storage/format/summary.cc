@@ -13,7 +13,8 @@
 namespace waterflow::storage {
 namespace {
 
-enum Flags : uint8_t { kEmpty = 1, kFloat32 = 2 };
+enum Flags : uint8_t { kEmpty = 1, kFloat32 = 2, kGapless = 4, kEven = 8 };
+constexpr uint64_t kRepeat = 0;
 
 bool FitsFloat32(double value) {
   // By bits: a NaN that the cast would change does not fit.
@@ -70,6 +71,10 @@ void Measure(const double* values, size_t count, Summary* s) {
   s->count = static_cast<uint32_t>(count);
   s->min = *std::min_element(min, min + kLanes);
   s->max = *std::max_element(max, max + kLanes);
+  if (s->min == s->max) {
+    s->mean = s->min;
+    return;
+  }
   s->mean = (sum[0] + sum[1] + sum[2] + sum[3]) / static_cast<double>(count);
   if (!std::isfinite(s->mean)) {  // the sum overflowed: add up the parts
     s->mean = 0;
@@ -129,37 +134,70 @@ Summary SummarizeSpan(const double* values, const uint32_t* rows,
   return s;
 }
 
+bool SameBits(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+}
+
+// Finite values in every row from the first to the last.
+bool IsGapless(const Summary& s) {
+  return s.count == s.values() && s.last_row - s.first_row + 1 == s.count;
+}
+
+// All that is known follows from the first value.
+bool IsEven(const Summary& s) {
+  return IsGapless(s) && s.m2 == 0 && s.min_row == s.first_row &&
+         s.max_row == s.first_row && SameBits(s.first, s.last) &&
+         SameBits(s.first, s.min) && SameBits(s.first, s.max) &&
+         SameBits(s.first, s.mean);
+}
+
+uint8_t FlagsOf(const Summary& s) {
+  if (s.values() == 0) return kEmpty;
+  uint8_t flags = 0;
+  if (FitsFloat32(s.first) && FitsFloat32(s.last) && FitsFloat32(s.min) &&
+      FitsFloat32(s.max)) {
+    flags |= kFloat32;
+  }
+  if (IsGapless(s)) flags |= kGapless;
+  if (IsEven(s)) flags |= kEven;
+  return flags;
+}
+
+void AppendValue(double value, uint8_t flags, std::string* out) {
+  if (flags & kFloat32) {
+    AppendFixed(static_cast<float>(value), out);
+  } else {
+    AppendFixed(value, out);
+  }
+}
+
+double ReadValue(uint8_t flags, ByteReader* in) {
+  return flags & kFloat32 ? static_cast<double>(in->Fixed<float>())
+                          : in->Fixed<double>();
+}
+
 void AppendSummary(const Summary& s, std::string* out) {
-  if (s.values() == 0) {
-    out->push_back(kEmpty);
-    return;
-  }
-  const bool narrow = FitsFloat32(s.first) && FitsFloat32(s.last) &&
-                      FitsFloat32(s.min) && FitsFloat32(s.max);
-  out->push_back(narrow ? kFloat32 : 0);
-  for (const uint32_t n : {s.count, s.nan_count, s.pos_inf_count,
-                           s.neg_inf_count, s.first_row, s.last_row}) {
-    AppendVarint(n, out);
-  }
-  if (s.count > 0) {
-    AppendVarint(s.min_row, out);
-    AppendVarint(s.max_row, out);
-    AppendFixed(s.mean, out);
-    AppendFixed(s.m2, out);
-  }
-  const auto append = [&](double value) {
-    if (narrow) {
-      AppendFixed(static_cast<float>(value), out);
-    } else {
-      AppendFixed(value, out);
+  const uint8_t flags = FlagsOf(s);
+  out->push_back(static_cast<char>(flags));
+  if (flags & kEmpty) return;
+  AppendVarint(s.count, out);
+  AppendVarint(s.first_row, out);
+  if (!(flags & kGapless)) {
+    for (const uint32_t n :
+         {s.nan_count, s.pos_inf_count, s.neg_inf_count, s.last_row}) {
+      AppendVarint(n, out);
     }
-  };
-  append(s.first);
-  append(s.last);
-  if (s.count > 0) {
-    append(s.min);
-    append(s.max);
   }
+  AppendValue(s.first, flags, out);
+  if (flags & kEven) return;
+  AppendValue(s.last, flags, out);
+  if (s.count == 0) return;
+  AppendVarint(s.min_row, out);
+  AppendVarint(s.max_row, out);
+  AppendValue(s.min, flags, out);
+  AppendValue(s.max, flags, out);
+  AppendFixed(s.mean, out);
+  AppendFixed(s.m2, out);
 }
 
 Summary ReadSummary(ByteReader* in) {
@@ -167,27 +205,29 @@ Summary ReadSummary(ByteReader* in) {
   const uint8_t flags = in->Fixed<uint8_t>();
   if (flags & kEmpty) return s;
   s.count = in->Varint32();
-  s.nan_count = in->Varint32();
-  s.pos_inf_count = in->Varint32();
-  s.neg_inf_count = in->Varint32();
   s.first_row = in->Varint32();
-  s.last_row = in->Varint32();
-  if (s.count > 0) {
-    s.min_row = in->Varint32();
-    s.max_row = in->Varint32();
-    s.mean = in->Fixed<double>();
-    s.m2 = in->Fixed<double>();
+  if (flags & kGapless) {
+    s.last_row = s.first_row + s.count - 1;
+  } else {
+    s.nan_count = in->Varint32();
+    s.pos_inf_count = in->Varint32();
+    s.neg_inf_count = in->Varint32();
+    s.last_row = in->Varint32();
   }
-  const auto read = [&] {
-    return flags & kFloat32 ? static_cast<double>(in->Fixed<float>())
-                            : in->Fixed<double>();
-  };
-  s.first = read();
-  s.last = read();
-  if (s.count > 0) {
-    s.min = read();
-    s.max = read();
+  s.first = ReadValue(flags, in);
+  if (flags & kEven) {
+    s.last = s.min = s.max = s.mean = s.first;
+    s.min_row = s.max_row = s.first_row;
+    return s;
   }
+  s.last = ReadValue(flags, in);
+  if (s.count == 0) return s;
+  s.min_row = in->Varint32();
+  s.max_row = in->Varint32();
+  s.min = ReadValue(flags, in);
+  s.max = ReadValue(flags, in);
+  s.mean = in->Fixed<double>();
+  s.m2 = in->Fixed<double>();
   return s;
 }
 
@@ -244,9 +284,14 @@ StripSummary Summarize(const ChunkValues& chunk) {
 }
 
 void SummaryBuilder::Add(const StripSummary& strip) {
-  AppendVarint(strip.spans.size(), &strips_);
+  AppendVarint(1 + strip.spans.size(), &strips_);
   AppendSummary(strip.all, &strips_);
   for (const Summary& span : strip.spans) AppendSummary(span, &strips_);
+  ++count_;
+}
+
+void SummaryBuilder::AddRepeat() {
+  AppendVarint(kRepeat, &strips_);
   ++count_;
 }
 
@@ -264,14 +309,22 @@ absl::StatusOr<std::vector<StripSummary>> ParseSummaries(
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const uint64_t count = in.Varint();
-  // A strip takes two bytes at the least.
+  // A strip takes a byte at the least.
   if (count > in.rest().size()) {
     return absl::DataLossError(absl::StrCat("summaries of ", count, " strips"));
   }
   std::vector<StripSummary> strips;
   for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    const uint64_t head = in.Varint();
+    if (head == kRepeat) {
+      if (strips.empty()) {
+        return absl::DataLossError("summary that repeats no strip");
+      }
+      strips.push_back(strips.back());
+      continue;
+    }
+    const uint64_t spans = head - 1;
     StripSummary& strip = strips.emplace_back();
-    const uint64_t spans = in.Varint();
     if (spans > kMaxStripRows / kSummarySpanRows) {
       return absl::DataLossError(
           absl::StrCat("summary of ", spans, " spans in a strip"));

@@ -3,12 +3,21 @@
 // where it is long, one of each 256 rows.
 //
 //   summaries := strip_count varint, strip*, checksum
-//   strip     := span_count varint (0, or ceil(rows / 256) when rows > 512),
+//   strip     := 0: as the strip before
+//              | 1 + span_count varint (0, or ceil(rows / 256) when rows >
+//              512),
 //                summary of all rows, summary of each span
 //   summary   := flags u8, then unless flags & 1 (no value at all):
-//                count, nan, +inf, -inf varints, first_row, last_row varints,
-//                [min_row, max_row varints, mean, m2 float64]   count > 0
-//                first, last, [min, max]: float32 if flags & 2, else float64
+//                count, first_row varints,
+//                [nan, +inf, -inf, last_row varints]     unless flags & 4
+//                first,
+//                [last]                                  unless flags & 8
+//                [min_row, max_row varints, min, max,    count > 0, and
+//                 mean, m2 float64]                      unless flags & 8
+//   flags     := 1 no value, 2 first, last, min and max are float32 (else
+//                float64), 4 each row from the first to the last has a finite
+//                value, 8 all of them are equal: last, min, max and mean are
+//                first, m2 is 0
 //
 // Rows count from the strip's first one. m2 is the sum of squared distances
 // from the mean, so that summaries can be merged (Chan, Golub and LeVeque
@@ -63,6 +72,8 @@ StripSummary Summarize(const ChunkValues& chunk);
 class SummaryBuilder {
  public:
   void Add(const StripSummary& strip);
+  // A strip like the one before, which there must be.
+  void AddRepeat();
   std::string Build() &&;
 
  private:

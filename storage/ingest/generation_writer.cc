@@ -135,8 +135,11 @@ absl::Status GenerationWriter::WriteBlock(
     }
     axis.Add(plan->strip, columns_.steps, columns_.times_ns);
     for (uint32_t m = 0; m < metric_count; ++m) {
-      chunks[m].Add(columns_.metrics[m]);
-      (*summaries)[m].Add(Summarize(columns_.metrics[m]));
+      if (chunks[m].Add(&columns_.metrics[m])) {
+        (*summaries)[m].AddRepeat();
+      } else {
+        (*summaries)[m].Add(Summarize(chunks[m].last()));
+      }
     }
   }
   for (uint32_t m = 0; m < metric_count; m += tile_metrics) {

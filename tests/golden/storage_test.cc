@@ -70,8 +70,8 @@ std::string ExampleBlock() {
   const ChunkValues dense{.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}};
   const ChunkValues sparse{.rows = 3, .present = "\x05", .values = {1.5, 1.5}};
   const ChunkValues none{.rows = 3, .present = {}, .values = {}};
-  for (const ChunkValues& chunk : {dense, dense, none}) tile[0].Add(chunk);
-  for (const ChunkValues& chunk : {sparse, dense, sparse}) tile[1].Add(chunk);
+  for (ChunkValues chunk : {dense, dense, none}) tile[0].Add(&chunk);
+  for (ChunkValues chunk : {sparse, dense, sparse}) tile[1].Add(&chunk);
   return BuildBlock(tile);
 }
 
@@ -86,7 +86,11 @@ StripSummary ExampleSummary() {
 std::string ExampleSummaries() {
   SummaryBuilder summaries;
   summaries.Add(ExampleSummary());
+  summaries.AddRepeat();
   summaries.Add({});
+  summaries.Add(Summarize({.rows = 3, .present = {}, .values = {0.1, 2, 3}}));
+  summaries.Add(
+      Summarize({.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}}));
   return std::move(summaries).Build();
 }
 
@@ -204,7 +208,11 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
   EXPECT_EQ(all.min_row, 3u);
   EXPECT_EQ(all.last, 4);
   EXPECT_EQ(all.last_row, 5u);
-  EXPECT_EQ(summaries->at(1).all.values(), 0u);
+  EXPECT_EQ(summaries->at(1).all.values(), 5u);
+  EXPECT_EQ(summaries->at(2).all.values(), 0u);
+  EXPECT_EQ(summaries->at(3).all.last_row, 2u);
+  EXPECT_EQ(summaries->at(4).all.mean, 2.5);
+  EXPECT_EQ(summaries->at(4).all.max, 2.5);
 
   RunValue run;
   ASSERT_TRUE(DecodeValue(ExampleRun(), &run));

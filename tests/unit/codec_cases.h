@@ -102,6 +102,39 @@ inline std::vector<ChunkCase> ChunkCases(size_t n, uint64_t seed) {
   });
   add("loss_float64",
       [&](size_t i) { return 4.0 / (1 + 0.01 * i) + 0.01 * normal(random); });
+  add("decimals", [&](size_t) { return (random() % 1000) / 10.0; });
+  add("decimals_and_one_nan", [&, n](size_t i) {
+    return i == n / 2 ? FromBits(0x7ff8000000000000) : (random() % 1000) / 10.0;
+  });
+  add("diverged", [&, n](size_t i) {
+    const double loss = static_cast<float>(2 + normal(random));
+    return i < n / 2 ? loss : FromBits(0x7ff8000000000000 | random() << 63);
+  });
+  add("infinities_among_integers", [&](size_t i) {
+    constexpr double kInf = std::numeric_limits<double>::infinity();
+    return i % 7 == 0 ? kInf : static_cast<double>(random() % 100);
+  });
+  add("many_nan_payloads", [&](size_t i) {
+    return i % 2 ? 1.5 : FromBits(0x7ff8000000000000 + random() % 1000);
+  });
+  add("seconds_of_a_clock",
+      [&](size_t) { return (200'000'000 + random() % 50'000'000) / 1e9; });
+  double clock = 16000.5;
+  add("differences_of_a_clock", [&](size_t) {
+    const double before = clock;
+    clock = std::rint(clock * 1e9 + random() % 50'000'000) / 1e9;
+    return clock - before;
+  });
+  add("shares", [&](size_t) { return (random() % 129) / 128.0; });
+  add("bfloat16", [&](size_t) {
+    return WidenedFloat32(0x2f000000u + (random() % 8192 << 16));
+  });
+  add("pages", [&](size_t) { return 4096.0 * (random() % 100000); });
+  add("noise_with_spikes", [&](size_t i) {
+    return static_cast<double>(
+        static_cast<float>(i % 50 == 49 ? 1e6 : normal(random)));
+  });
+  add("long_repeats", [](size_t i) { return 0.1 * (i / 40) + 1e-12; });
   add("noise_float64", [&](size_t) { return normal(random); });
   add("smooth_float64", [](size_t i) { return std::sin(0.001 * i); });
   add("any_float32_bits",

@@ -115,10 +115,12 @@ TEST(ChunkTest, FewFloat32ValuesTakeFourBytesEach) {
 TEST(ChunkTest, WrongCountIsDataLoss) {
   for (const ChunkCase& one : ChunkCases(64, 5)) {
     SCOPED_TRACE(one.name);
-    if (one.name.starts_with("constant") || one.name.starts_with("counter")) {
-      continue;  // a value (and a step) for any number of them
-    }
     const std::string bytes = Encoded(one.values);
+    // Others say one value, or one step, of any number of them.
+    if (!one.name.starts_with("noise") && !one.name.starts_with("any") &&
+        !one.name.starts_with("differences")) {
+      continue;
+    }
     for (const size_t n : {1, 63, 65, 128}) {
       std::vector<double> out(n);
       EXPECT_EQ(DecodeChunk(bytes, absl::MakeSpan(out)).code(),

@@ -57,7 +57,7 @@ TEST(Int64ColumnTest, ConstantStepTakesAFewBytes) {
   for (size_t i = 0; i < steps.size(); ++i) {
     steps[i] = 100 * static_cast<int64_t>(i);
   }
-  EXPECT_EQ(Encoded(steps).size(), 5u);
+  EXPECT_EQ(Encoded(steps).size(), 4u);
 }
 
 TEST(Int64ColumnTest, TimesTakeLessThanTheirWidth) {

@@ -75,26 +75,14 @@ TEST(CorruptionTest, RandomBytesBehindEachCodecId) {
   for (int round = 0; round < 20000; ++round) {
     std::string bytes(1 + random() % 60, '\0');
     for (char& c : bytes) c = static_cast<char>(random());
-    bytes[0] = static_cast<char>(round % 7);
-    // Half of them claim small forms and widths, which leads deeper.
-    if (round % 2 == 0 && bytes.size() > 1) {
-      bytes[1] = static_cast<char>(random() % 3 + 16 * (random() % 9));
+    bytes[0] = static_cast<char>(round % 10);
+    // Half of them claim small scales, orders and widths, which leads deeper.
+    for (size_t i = 1; round % 2 == 0 && i < 5 && i < bytes.size(); ++i) {
+      bytes[i] = static_cast<char>(random() % 20 + 128 * (random() % 2));
     }
     const size_t n = 1 + random() % 64;
     DecodeTight<double>(bytes, n).IgnoreError();
     DecodeTight<int64_t>(bytes, n).IgnoreError();
-  }
-}
-
-TEST(CorruptionTest, AFrameThatClaimsGigabytesAllocatesNothing) {
-  // A zstd header that declares 2^40 bytes of content.
-  const std::string frame(
-      "\x28\xb5\x2f\xfd\xe0\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x00", 16);
-  for (const char codec : {2, 4}) {
-    std::string bytes(1, codec);
-    if (codec == 4) bytes += '\0';
-    bytes += '\1';
-    EXPECT_FALSE(DecodeTight<double>(bytes + frame, 100).ok());
   }
 }
 

@@ -1,33 +1,120 @@
 // The steps inside the codecs: each undoes its inverse.
 #include <gtest/gtest.h>
-#include <zstd.h>
 
-#include "storage/codec/compress.h"
+#include "storage/codec/bits.h"
+#include "storage/codec/chunk.h"
+#include "storage/codec/decimal.h"
 #include "storage/codec/float32.h"
-#include "storage/codec/planes.h"
+#include "storage/codec/integers.h"
+#include "storage/codec/ordered.h"
+#include "storage/codec/packed.h"
 #include "tests/unit/codec_cases.h"
 
 namespace waterflow::storage {
 namespace {
 
-TEST(PlanesTest, UnshuffleUndoesShuffleOfEveryWidth) {
+TEST(BitsTest, GroupsOfEveryWidthComeBack) {
   std::mt19937_64 random(1);
-  for (const size_t n : {1, 7, 8, 9, 64, 1000}) {
-    for (int width = 1; width <= 8; ++width) {
+  for (int width = 0; width <= 32; ++width) {
+    std::vector<uint32_t> values(kGroupValues);
+    for (uint32_t& v : values) {
+      v = static_cast<uint32_t>((random() >> 32) & ((1ull << width) - 1));
+    }
+    // Exactly as large as promised: AddressSanitizer watches.
+    std::vector<uint8_t> bytes(PackedBytes(kGroupValues, width));
+    PackGroup(values.data(), width, bytes.data());
+    std::vector<uint32_t> back(kGroupValues, 99);
+    UnpackGroup(bytes.data(), width, back.data());
+    EXPECT_EQ(back, values) << width;
+  }
+}
+
+TEST(BitsTest, StreamsOfEveryWidthComeBack) {
+  std::mt19937_64 random(2);
+  for (int width = 0; width <= 64; ++width) {
+    for (const size_t n : {1, 2, 7, 8, 9, 63, 64, 127, 128}) {
       std::vector<uint64_t> values(n);
-      for (uint64_t& v : values) v = random() >> (64 - 8 * width);
-      std::vector<uint8_t> planes(width * n);
-      Shuffle(values.data(), n, width, planes.data());
-      EXPECT_EQ(planes[0], values[0] & 0xff);
-      EXPECT_EQ(planes[(width - 1) * n], values[0] >> (8 * (width - 1)));
+      for (uint64_t& v : values) {
+        v = width == 0 ? 0 : random() >> (64 - width);
+      }
+      std::vector<uint8_t> bytes(PackedBytes(n, width) + 8);
+      PackStream(values.data(), n, width, bytes.data());
+      bytes.resize(PackedBytes(n, width));
+      bytes.shrink_to_fit();
       std::vector<uint64_t> back(n, 99);
-      Unshuffle(planes.data(), n, width, back.data());
-      EXPECT_EQ(back, values);
+      UnpackStream(bytes.data(), n, width, back.data());
+      EXPECT_EQ(back, values) << n << " of " << width << " bits";
     }
   }
 }
 
-TEST(PlanesTest, OrderedFloatsSortAsFloatsDo) {
+template <typename U>
+void ExpectPackedComesBack(const std::vector<U>& values, const char* what) {
+  std::string bytes;
+  AppendPacked(values.data(), values.size(), &bytes);
+  const size_t groups = (values.size() + kGroupValues - 1) / kGroupValues;
+  EXPECT_LE(bytes.size(), sizeof(U) * values.size() + 11 * groups) << what;
+  absl::string_view rest = bytes;
+  std::vector<U> back(values.size(), 99);
+  EXPECT_TRUE(TakePacked(&rest, back.data(), back.size())) << what;
+  EXPECT_TRUE(rest.empty()) << what;
+  EXPECT_EQ(back, values) << what;
+}
+
+template <typename U>
+void ExpectPackedOfAllKindsComesBack() {
+  std::mt19937_64 random(3);
+  for (const size_t n : {0, 1, 15, 16, 17, 127, 128, 129, 300}) {
+    for (int width = 0; width <= static_cast<int>(8 * sizeof(U)); ++width) {
+      std::vector<U> values(n);
+      for (U& v : values) {
+        v = static_cast<U>(width == 0 ? 0 : random() >> (64 - width));
+        v -= U{1} << (8 * sizeof(U) - 2);
+      }
+      ExpectPackedComesBack(values, "of one width");
+      for (size_t outliers = 1; outliers <= 5 && n > 0; ++outliers) {
+        values[random() % n] = static_cast<U>(random());
+        ExpectPackedComesBack(values, "with outliers");
+      }
+    }
+  }
+}
+
+TEST(PackedTest, IntegersOf32BitsComeBack) {
+  ExpectPackedOfAllKindsComesBack<uint32_t>();
+}
+
+TEST(PackedTest, IntegersOf64BitsComeBack) {
+  ExpectPackedOfAllKindsComesBack<uint64_t>();
+}
+
+// An outlier so far below the base that its distance wraps to a small one.
+TEST(PackedTest, DistancesThatWrapComeBack) {
+  std::vector<uint64_t> values(kGroupValues);
+  for (const int bits : {60, 61, 62}) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = (1ull << bits) + 1000 * i;
+    }
+    values[31] = 1ull << 63;
+    ExpectPackedComesBack(values, "lowest");
+    values[77] = (1ull << 63) - 1;
+    ExpectPackedComesBack(values, "lowest and highest");
+  }
+}
+
+TEST(PackedTest, AFewOutliersCostAFewBytesEach) {
+  std::vector<uint64_t> values(kGroupValues);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = 1000 + i % 4;
+  std::string even;
+  AppendPacked(values.data(), values.size(), &even);
+  values[50] = 0;
+  values[70] = 1ull << 40;
+  std::string odd;
+  AppendPacked(values.data(), values.size(), &odd);
+  EXPECT_LE(odd.size(), even.size() + 16);
+}
+
+TEST(OrderedTest, OrderedFloatsSortAsFloatsDo) {
   const std::vector<float> sorted = {-std::numeric_limits<float>::infinity(),
                                      -3.0f,
                                      -1e-40f,
@@ -48,16 +135,6 @@ TEST(PlanesTest, OrderedFloatsSortAsFloatsDo) {
   }
 }
 
-TEST(PlanesTest, OrderedDeltasComeBack) {
-  std::mt19937_64 random(2);
-  std::vector<uint64_t> bits(500);
-  for (uint64_t& b : bits) b = random();
-  std::vector<uint64_t> deltas(bits.size());
-  OrderedDeltas(bits.data(), bits.size(), deltas.data());
-  FromOrderedDeltas(deltas.data(), deltas.size());
-  EXPECT_EQ(deltas, bits);
-}
-
 TEST(Float32Test, EveryNaNPatternWidensAndNarrowsByBits) {
   for (uint32_t mantissa = 1; mantissa < (1u << 23); mantissa += 97) {
     for (const uint32_t sign : {0u, 1u << 31}) {
@@ -67,7 +144,7 @@ TEST(Float32Test, EveryNaNPatternWidensAndNarrowsByBits) {
       ASSERT_EQ(std::bit_cast<uint64_t>(wide),
                 std::bit_cast<uint64_t>(WidenedFloat32(bits)));
       uint32_t back = 0;
-      ASSERT_TRUE(NarrowToFloat32s(&wide, 1, &back));
+      ASSERT_EQ(NarrowToFloat32s(&wide, 1, &back), 1u);
       ASSERT_EQ(back, bits);
     }
   }
@@ -80,42 +157,62 @@ TEST(Float32Test, WhatIsNoFloat32IsRefused) {
         0x36a0000000000001ull}) {
     const double value = FromBits(bits);
     uint32_t narrow = 0;
-    EXPECT_FALSE(NarrowToFloat32s(&value, 1, &narrow)) << std::hex << bits;
+    EXPECT_EQ(NarrowToFloat32s(&value, 1, &narrow), 0u) << std::hex << bits;
   }
 }
 
-TEST(CompressTest, NeverMoreThanAByteLonger) {
-  std::mt19937_64 random(3);
-  for (const size_t n : {0, 1, 10, 24, 100, 5000}) {
-    std::vector<uint8_t> noise(n);
-    for (uint8_t& b : noise) b = static_cast<uint8_t>(random());
-    std::string packed;
-    AppendCompressed(noise.data(), n, &packed);
-    EXPECT_LE(packed.size(), n + 1);
-    std::vector<uint8_t> back(n);
-    EXPECT_TRUE(Decompress(packed, back.data(), n).ok());
-    EXPECT_EQ(back, noise);
+TEST(DecimalTest, TheFirstValueThatDoesNotFitIsNamed) {
+  std::vector<double> values(200, 36.6);
+  std::vector<uint64_t> digits(values.size());
+  EXPECT_EQ(ToDecimals(values, 1, digits.data()), 200u);
+  EXPECT_EQ(digits[7], 366u);
+  for (const double odd :
+       {36.66, -0.0, 1e300, 0.1 + 0.2, std::numeric_limits<double>::quiet_NaN(),
+        std::numeric_limits<double>::infinity()}) {
+    values[77] = odd;
+    EXPECT_EQ(ToDecimals(values, 1, digits.data()), 77u) << odd;
   }
 }
 
-TEST(CompressTest, FramesOfAnyLevelAreRead) {
-  const std::string text(3000, 'w');
-  for (const int level : {-5, 1, 19}) {
-    std::string frame(ZSTD_compressBound(text.size()), '\0');
-    frame.resize(ZSTD_compress(frame.data(), frame.size(), text.data(),
-                               text.size(), level));
-    std::string back(text.size(), '\0');
-    EXPECT_TRUE(Decompress("\1" + frame,
-                           reinterpret_cast<uint8_t*>(back.data()), back.size())
-                    .ok());
-    EXPECT_EQ(back, text);
+TEST(DecimalTest, DifferencesOfAClockAreNanosecondsAndAFewSteps) {
+  std::mt19937_64 random(4);
+  double before = 16000.000000001;
+  std::vector<double> values;
+  for (int i = 0; i < 500; ++i) {
+    const double now = (before * 1e9 + random() % 1'000'000'000) / 1e9;
+    values.push_back(now - before);
+    before = std::rint(now * 1e9) / 1e9;
   }
+  std::string bytes;
+  EncodeChunk(values, &bytes);
+  EXPECT_EQ(bytes[0], 6);
+  EXPECT_LT(bytes.size(), 500 * 5);
 }
 
-TEST(CompressTest, UnknownFormIsDataLoss) {
-  uint8_t out[2];
-  EXPECT_EQ(Decompress("\7ab", out, 2).code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(Decompress("", out, 2).code(), absl::StatusCode::kDataLoss);
+TEST(MixedTest, ADivergedRunCostsABitForEachNan) {
+  std::mt19937_64 random(5);
+  std::vector<double> values(4096);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = i < 1000 ? static_cast<double>(i)
+                         : FromBits(0x7ff8000000000000 | random() << 63);
+  }
+  std::string bytes;
+  EncodeChunk(values, &bytes);
+  EXPECT_EQ(bytes[0], 7);
+  EXPECT_LT(bytes.size(), 4096 / 8 + 200);
+}
+
+TEST(IntegersTest, TheFirstValueThatDoesNotFitIsNamed) {
+  std::vector<double> values(200, 0.25);
+  std::vector<uint64_t> integers(values.size());
+  EXPECT_EQ(ToIntegers(values, 2, integers.data()), 200u);
+  EXPECT_EQ(integers[9], 1u);
+  for (const double odd :
+       {0.125, -0.0, 9e18, 1e300, std::numeric_limits<double>::quiet_NaN(),
+        -std::numeric_limits<double>::infinity()}) {
+    values[130] = odd;
+    EXPECT_EQ(ToIntegers(values, 2, integers.data()), 130u) << odd;
+  }
 }
 
 }  // namespace
