@@ -178,7 +178,7 @@ void Committer::Commit(Group& group) {
     Group rows;
     const auto keep = std::stable_partition(
         group.begin(), group.end(), [](const Pending& item) {
-          return item.session == nullptr && !item.lane;
+          return item.session == nullptr && !item.lane && !item.with_rows;
         });
     std::move(keep, group.end(), std::back_inserter(rows));
     group.erase(keep, group.end());
@@ -376,8 +376,10 @@ void Committer::Fail(Group& group, const absl::Status& status) {
     if (item.lane != nullptr) {
       item.lane->assigned_row = state_->next_row(*item.lane);
     }
-    std::move(item.changes.begin(), item.changes.end(),
-              std::back_inserter(carried_));
+    if (!item.with_rows) {
+      std::move(item.changes.begin(), item.changes.end(),
+                std::back_inserter(carried_));
+    }
     if (item.kind == Pending::Kind::kDelete) {
       carried_deletes_.push_back(item.run);
     }
