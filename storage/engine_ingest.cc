@@ -107,15 +107,21 @@ absl::StatusOr<std::shared_ptr<Lane>> EngineCore::DeclareLane(
                       .end_row = *held_row},
                      &changes);
   }
-  Log(std::move(changes));
-  if (jumps) {
-    Pending skip;
-    skip.kind = Pending::Kind::kVoid;
-    skip.lane = *lane;
-    skip.first_row = next_row;
-    skip.rows = *held_row - next_row;
-    committer_.Enqueue(std::move(skip));
+  if (!jumps) {
+    Log(std::move(changes));
+    return lane;
   }
+  // In one group: a range that was recorded while its rows are still expected
+  // would be recorded again by the next session.
+  std::vector<Pending> items(2);
+  items[0].changes = std::move(changes);
+  items[0].joined = true;
+  Pending& skip = items[1];
+  skip.kind = Pending::Kind::kVoid;
+  skip.lane = *lane;
+  skip.first_row = next_row;
+  skip.rows = *held_row - next_row;
+  committer_.Enqueue(std::move(items));
   return lane;
 }
 
