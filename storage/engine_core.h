@@ -102,6 +102,8 @@ class EngineCore : public Engine, public SessionCatalog {
                           const OpenedCallback& done);
   // Puts changes into the log, in the order in which the catalog made them.
   void Log(Changes changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Answers a Write that was done before, or is about to be.
+  absl::StatusOr<WriteResult> RepeatedWrite(const std::string& request_id);
   // Records that a run is gone and closes its streams.
   void DeleteLocked(RunId run, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -1,5 +1,6 @@
 // Values in: opening streams, declaring schemas, and the unary write.
 #include <algorithm>
+#include <future>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -106,15 +107,21 @@ absl::StatusOr<std::shared_ptr<Lane>> EngineCore::DeclareLane(
                       .end_row = *held_row},
                      &changes);
   }
-  Log(std::move(changes));
-  if (jumps) {
-    Pending skip;
-    skip.kind = Pending::Kind::kVoid;
-    skip.lane = *lane;
-    skip.first_row = next_row;
-    skip.rows = *held_row - next_row;
-    committer_.Enqueue(std::move(skip));
+  if (!jumps) {
+    Log(std::move(changes));
+    return lane;
   }
+  // In one group: a range that was recorded while its rows are still expected
+  // would be recorded again by the next session.
+  std::vector<Pending> items(2);
+  items[0].changes = std::move(changes);
+  items[0].joined = true;
+  Pending& skip = items[1];
+  skip.kind = Pending::Kind::kVoid;
+  skip.lane = *lane;
+  skip.first_row = next_row;
+  skip.rows = *held_row - next_row;
+  committer_.Enqueue(std::move(items));
   return lane;
 }
 
@@ -246,22 +253,15 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
     begin = end;
   }
   std::vector<std::shared_ptr<Lane>> lanes;
-  uint64_t points = write.points.size();
-  // Of the rows themselves: where there is no room for them, other items of the
-  // group may still be committed.
-  auto stored = std::make_shared<absl::Status>();
+  const uint64_t points = write.points.size();
+  std::promise<std::pair<absl::Status, Position>> promise;
   {
     MutexLock lock(&mutex_);
+    if (absl::Status s = CheckOpen(); !s.ok()) return s;
     absl::StatusOr<const RunState*> run = catalog_.FindRun(write.run);
     if (!run.ok()) return run.status();
     const RunId run_id = (*run)->id;
-    std::optional<RequestValue> repeated;
-    if (!write.request_id.empty()) {
-      repeated = catalog_.requests().Find(write.request_id);
-    }
-    if (repeated.has_value()) {
-      points = repeated->points;
-    } else {
+    if (!catalog_.requests().Find(write.request_id).has_value()) {
       Changes changes;
       const LaneName worker{
           .run = run_id,
@@ -294,7 +294,12 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
         bool is_new = false;
         absl::StatusOr<std::shared_ptr<Lane>> lane =
             state_.OpenLane(name, schema, &is_new);
-        if (!lane.ok()) return lane.status();
+        if (!lane.ok()) {
+          // The catalog has its changes already.
+          Log(std::move(changes));
+          for (const auto& opened : lanes) state_.CloseLane(opened);
+          return lane.status();
+        }
         lanes.push_back(*lane);
         Pending item;
         item.kind = Pending::Kind::kBatch;
@@ -310,41 +315,49 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
         item.assign_row = true;
         items.push_back(std::move(item));
       }
+      // Its memory stands or falls with its rows: when they fail, it is a new
+      // request that comes next.
+      Pending last;
+      last.with_rows = true;
       if (!write.request_id.empty()) {
-        catalog_.RememberRequest(
-            write.request_id, {.points = points, .made_ns = now_ns}, &changes);
+        catalog_.RememberRequest(write.request_id,
+                                 {.points = points, .made_ns = now_ns},
+                                 &last.changes);
       }
+      last.done = [this, &promise, &write](const absl::Status& status,
+                                           Position position) {
+        if (!status.ok()) {
+          MutexLock forget(&mutex_);
+          catalog_.requests().Erase(write.request_id);
+        }
+        promise.set_value({status, position});
+      };
       Pending first;
       first.changes = std::move(changes);
       first.joined = true;
       items.insert(items.begin(), std::move(first));
-      items.back().joined = false;
-      items.back().done = [this, stored, id = write.request_id](
-                              const absl::Status& status, Position) {
-        *stored = status;
-        // Closing may call this under our lock, and then nothing is kept.
-        if (status.ok() || id.empty() || absl::IsUnavailable(status)) return;
-        // Or a repetition would be told that it was done.
-        MutexLock lock(&mutex_);
-        Changes changes;
-        catalog_.ForgetRequest(id, &changes);
-        Log(std::move(changes));
-      };
+      items.push_back(std::move(last));
       committer_.Enqueue(std::move(items));
     }
   }
-  const absl::Status durable = Barrier();
+  if (lanes.empty()) return RepeatedWrite(write.request_id);
+  const auto [durable, position] = promise.get_future().get();
   for (const std::shared_ptr<Lane>& lane : lanes) state_.CloseLane(lane);
   if (!durable.ok()) return durable;
-  if (!stored->ok()) return *stored;
-  if (lanes.empty()) {
-    MutexLock lock(&mutex_);
-    if (!catalog_.requests().Find(write.request_id).has_value()) {
-      return absl::ResourceExhaustedError(
-          "the first write of this request_id has just failed; repeat it");
-    }
+  return WriteResult{.points = points, .position = position};
+}
+
+absl::StatusOr<WriteResult> EngineCore::RepeatedWrite(
+    const std::string& request_id) {
+  // The first one may still be on its way.
+  if (absl::Status s = Barrier(); !s.ok()) return s;
+  MutexLock lock(&mutex_);
+  const std::optional<RequestValue> done = catalog_.requests().Find(request_id);
+  if (!done.has_value()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "request ", Quoted(request_id), " failed just now; try it again"));
   }
-  return WriteResult{.points = points, .position = state_.position()};
+  return WriteResult{.points = done->points, .position = state_.position()};
 }
 
 }  // namespace waterflow::storage

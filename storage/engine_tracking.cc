@@ -1,7 +1,9 @@
 // Projects and runs: each call changes the catalog under its lock, puts the
 // change into the log before it lets go, and answers when that is durable.
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -202,10 +204,8 @@ absl::Status EngineCore::DeleteRun(const Uuid& run) {
 
 void EngineCore::DeleteLocked(RunId run, int64_t now_ns) {
   const std::string name = catalog_.FindRun(run)->value.id.ToHex();
-  Changes changes;
-  catalog_.DeleteRun(run, now_ns, &changes);
-  Log(std::move(changes));
-  // What its streams have queued behind this is dropped by the committer.
+  // What its streams have queued is dropped by the committer.
+  std::vector<Pending> ends;
   for (auto it = streams_.begin(); it != streams_.end();) {
     if (it->first.run != run) {
       ++it;
@@ -213,18 +213,21 @@ void EngineCore::DeleteLocked(RunId run, int64_t now_ns) {
     }
     it->second->closed.store(true);
     it->second->failed.store(true);
-    Pending end;
+    Pending& end = ends.emplace_back();
     end.kind = Pending::Kind::kEnd;
     end.session = it->second;
     end.status =
         absl::NotFoundError(absl::StrCat("run ", name, " was deleted"));
-    committer_.Enqueue(std::move(end));
     streams_.erase(it++);
   }
-  Pending item;
-  item.kind = Pending::Kind::kDelete;
-  item.run = run;
-  committer_.Enqueue(std::move(item));
+  // Its rows and its name go in one group.
+  std::vector<Pending> items(2);
+  catalog_.DeleteRun(run, now_ns, &items[0].changes);
+  items[0].joined = true;
+  items[1].kind = Pending::Kind::kDelete;
+  items[1].run = run;
+  std::move(ends.begin(), ends.end(), std::back_inserter(items));
+  committer_.Enqueue(std::move(items));
 }
 
 }  // namespace waterflow::storage

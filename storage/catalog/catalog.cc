@@ -462,11 +462,6 @@ void Catalog::RememberRequest(absl::string_view id, const RequestValue& value,
   Record(CatalogKey(CatalogKind::kRequest, id), value, changes);
 }
 
-void Catalog::ForgetRequest(absl::string_view id, Changes* changes) {
-  requests_.Erase(id);
-  changes->push_back({CatalogKey(CatalogKind::kRequest, id), std::nullopt});
-}
-
 // ---- replay ----
 
 absl::Status Catalog::Apply(absl::string_view key, absl::string_view value) {

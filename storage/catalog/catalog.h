@@ -93,8 +93,6 @@ class Catalog {
   RequestMemory& requests() { return requests_; }
   void RememberRequest(absl::string_view id, const RequestValue& value,
                        Changes* changes);
-  // As if it had never been made.
-  void ForgetRequest(absl::string_view id, Changes* changes);
 
  private:
   struct ProjectState {

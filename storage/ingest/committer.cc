@@ -365,8 +365,10 @@ void Committer::Fail(Group& group, const absl::Status& status) {
     if (item.lane != nullptr) {
       item.lane->assigned_row = state_->next_row(*item.lane);
     }
-    std::move(item.changes.begin(), item.changes.end(),
-              std::back_inserter(carried_));
+    if (!item.with_rows) {
+      std::move(item.changes.begin(), item.changes.end(),
+                std::back_inserter(carried_));
+    }
     if (item.kind == Pending::Kind::kDelete) {
       carried_deletes_.push_back(item.run);
     }

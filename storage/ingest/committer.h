@@ -59,6 +59,9 @@ struct Pending {
   Kind kind = Kind::kChanges;
   // The next one must be in the same group: both are stored or neither.
   bool joined = false;
+  // Changes that are worth nothing without the rows they are joined to: when
+  // these fail they are dropped, and not carried into the next group.
+  bool with_rows = false;
   // The committer's own: it was left out, its session had failed or ended.
   bool dropped = false;
   std::shared_ptr<SessionState> session;

@@ -91,6 +91,11 @@ class EngineDisk : public ::testing::Test {
             std::function<void(absl::string_view)> at_point) {
     SCOPED_TRACE(
         absl::StrCat("life ", ++lives_, " of seed ", seed_, ": ", what));
+    // Where it is seen also when the process dies.
+    if (lives_ == 1) {
+      std::fprintf(stderr, "seed %llu\n",
+                   static_cast<unsigned long long>(seed_));
+    }
     if (journal_->full()) Renew();
     const int met_before = faults_;
     {

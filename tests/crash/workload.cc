@@ -140,7 +140,7 @@ std::string Workload::VerifyRun(Engine* engine, uint32_t run, uint64_t* rows) {
   }
   uint64_t of_run = 0;
   for (uint32_t worker = 0; worker < kWorkersOfRun; ++worker) {
-    std::string wrong = VerifyWorker(engine, run, worker, &of_run);
+    std::string wrong = VerifyWorker(engine, *journal_, run, worker, &of_run);
     if (!wrong.empty()) return absl::StrCat("worker ", worker, ": ", wrong);
   }
   if (got->row_count != of_run) {
@@ -150,15 +150,24 @@ std::string Workload::VerifyRun(Engine* engine, uint32_t run, uint64_t* rows) {
   return "";
 }
 
-std::string Workload::VerifyWorker(Engine* engine, uint32_t run,
-                                   uint32_t worker, uint64_t* rows) {
-  const uint64_t acked = journal_->runs[run].acked[worker];
-  const uint64_t sent = journal_->runs[run].sent[worker];
+std::string Workload::CheckReads(Engine* engine, const Journal& journal,
+                                 uint32_t run, uint32_t worker) {
+  const std::atomic<int>& state = journal.runs[run].state;
+  if (state != Journal::kLive) return "";
+  uint64_t rows = 0;
+  std::string wrong = VerifyWorker(engine, journal, run, worker, &rows);
+  return state == Journal::kLive ? wrong : "";
+}
+
+std::string Workload::VerifyWorker(Engine* engine, const Journal& journal,
+                                   uint32_t run, uint32_t worker,
+                                   uint64_t* rows) {
   for (int metric = 0; metric < kMetrics; ++metric) {
     ReadSpec spec;
     spec.runs = {UuidOf(run)};
     spec.metrics = {NameOf(metric)};
     spec.workers = {{Opening(run, worker).worker}};
+    const uint64_t acked = journal.runs[run].acked[worker];
     uint64_t row = 0;
     std::string wrong;
     const auto read = engine->Read(spec, [&](SeriesPart part) {
@@ -178,6 +187,7 @@ std::string Workload::VerifyWorker(Engine* engine, uint32_t run,
     if (!read.ok() && !absl::IsNotFound(read.status())) {
       return read.status().ToString();
     }
+    const uint64_t sent = journal.runs[run].sent[worker];
     if (row < acked || row > sent) {
       return absl::StrCat("has ", row, " rows; acked ", acked, ", sent ", sent);
     }

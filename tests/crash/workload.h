@@ -49,6 +49,11 @@ class Workload {
   // sent; what was deleted is gone. Settles what was in doubt. Empty, or what
   // is wrong.
   std::string Verify(Engine* engine, const std::string& dir);
+  // What a reader beside it may ask at any time, on its own thread: whether the
+  // rows of a worker are a front part of what was sent that holds what was
+  // acked. Runs that are deleted meanwhile are passed over.
+  static std::string CheckReads(Engine* engine, const Journal& journal,
+                                uint32_t run, uint32_t worker);
   // Does one thing. Empty, or what is wrong.
   std::string Step(Engine* engine);
   // Ends all sessions; to be called before the engine goes.
@@ -63,8 +68,9 @@ class Workload {
 
   uint64_t Below(uint64_t n) { return random_() % n; }
   std::string VerifyRun(Engine* engine, uint32_t run, uint64_t* rows);
-  std::string VerifyWorker(Engine* engine, uint32_t run, uint32_t worker,
-                           uint64_t* rows);
+  static std::string VerifyWorker(Engine* engine, const Journal& journal,
+                                  uint32_t run, uint32_t worker,
+                                  uint64_t* rows);
   std::string CreateRun(Engine* engine);
   std::string DeleteRun(Engine* engine, uint32_t run);
   std::string Append(Engine* engine, uint32_t run, uint32_t worker);

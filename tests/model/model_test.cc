@@ -58,6 +58,8 @@ std::string KindOf(const std::string& wrong) {
 }
 
 void ExpectLife(uint64_t seed) {
+  // Where it is seen also when the process dies.
+  std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
   const std::vector<Operation> all = RandomOperations(seed, kOperations);
   const std::string wrong = PlayOnce(seed, all);
   if (wrong.empty()) return;
@@ -88,8 +90,6 @@ TEST(Model, TheEngineAnswersAsTheNaiveOneDoes) {
       absl::Now() + absl::Seconds(static_cast<int64_t>(
                         FromEnvironment("WATERFLOW_MODEL_SECONDS", 60)));
   const uint64_t clock = static_cast<uint64_t>(absl::GetCurrentTimeNanos());
-  std::printf("seeds 1 to 5, then %llu and those that follow it\n",
-              static_cast<unsigned long long>(clock));
   for (uint64_t life = 0; absl::Now() < end && !HasFailure(); ++life) {
     ExpectLife(life < 5 ? life + 1 : clock + life - 5);
   }

@@ -56,9 +56,8 @@ TEST_F(EngineFault, AFullDiskRefusesWritesAndKeepsReadsUntilThereIsRoom) {
   ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
 
   // All but RocksDB's own diary, which says what it made of it.
-  plan_.Set([](const std::string& file) {
-    return !absl::EndsWith(file, "LOG");
-  });
+  plan_.Set(
+      [](const std::string& file) { return !absl::EndsWith(file, "LOG"); });
   ASSERT_FALSE(stream->Append(Rows(0, 200, 50)).has_value());
   const absl::Status ended = stream->observer->WaitForEnd();
   EXPECT_TRUE(absl::IsResourceExhausted(ended)) << ended;
@@ -81,6 +80,61 @@ TEST_F(EngineFault, AFullDiskRefusesWritesAndKeepsReadsUntilThereIsRoom) {
   }
   ASSERT_TRUE(engine_->Flush().ok());
   EXPECT_EQ(ReadRaw(run, "loss").at(0).size(), 250u);
+}
+
+TEST_F(EngineFault, AWriteThatFailedIsDoneWhenItIsRepeated) {
+  const Uuid run = MakeRun();
+  ASSERT_TRUE(AppendSoon(run, 0, 1));
+  WriteOptions write;
+  write.run = run;
+  write.request_id = "once";
+  write.points = {{"x", 1, 1, 1}};
+  plan_.Set(
+      [](const std::string& file) { return !absl::EndsWith(file, "LOG"); });
+  EXPECT_TRUE(absl::IsResourceExhausted(engine_->Write(write).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(engine_->Write(write).status()));
+  plan_.Set(nullptr);
+  absl::Status written = engine_->Write(write).status();
+  for (int i = 0; !written.ok() && i < 100; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    written = engine_->Write(write).status();
+  }
+  ASSERT_TRUE(written.ok()) << written;
+  ASSERT_TRUE(engine_->Write(write).ok());
+  for (int pass = 0; pass < 2; ++pass) {
+    EXPECT_EQ(ReadRaw(run, "x").at(0).values, (std::vector<double>{1}));
+    Reopen();
+  }
+}
+
+TEST_F(EngineFault, AWriteForWhichThereIsNoRoomIsNotSaidToBeDone) {
+  options_.seal_bytes = 16 << 10;
+  Reopen();
+  const Uuid run = MakeRun();
+  // The log has room, and sealing has none: heads fill up.
+  plan_.Set(
+      [](const std::string& file) { return absl::StrContains(file, "seal-"); });
+  WriteOptions write;
+  write.run = run;
+  int done = 0;
+  absl::Status refused;
+  for (; done < 3000 && refused.ok();) {
+    write.request_id = absl::StrCat("request ", done);
+    write.points = {{"x", static_cast<double>(done), done, done}};
+    refused = engine_->Write(write).status();
+    if (refused.ok()) ++done;
+  }
+  ASSERT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(ReadRaw(run, "x").at(0).size(), static_cast<size_t>(done));
+  plan_.Set(nullptr);
+  for (int i = 0; !refused.ok() && i < 100; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    refused = engine_->Write(write).status();
+  }
+  ASSERT_TRUE(refused.ok()) << refused;
+  const Points p = ReadRaw(run, "x").at(0);
+  ASSERT_EQ(p.size(), static_cast<size_t>(done) + 1);
+  EXPECT_EQ(p.values.back(), done);
 }
 
 TEST_F(EngineFault, ASealThatFailsLosesNothingAndIsTriedAgain) {
