@@ -5,6 +5,7 @@
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,8 @@
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
 #include "storage/keep/disk_reserve.h"
+#include "storage/keep/periodic.h"
+#include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/run_view.h"
 
@@ -73,6 +76,7 @@ class EngineCore : public Engine, public SessionCatalog {
   EngineStats Stats() override;
   absl::StatusOr<uint64_t> Flush() override;
   absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
+  absl::StatusOr<MadeBackup> Backup(const BackupOptions& options) override;
   absl::StatusOr<VerifyReport> Verify(const VerifyObserver& observer) override;
 
  private:
@@ -103,6 +107,10 @@ class EngineCore : public Engine, public SessionCatalog {
   void Log(Changes changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records that a run is gone and closes its streams.
   void DeleteLocked(RunId run, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One look at what retention should remove.
+  void Retain();
+  std::vector<RetentionCandidate> RetentionCandidates()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Before a group that holds rows: room on the disk, then in memory.
   absl::Status WaitForRoom();
@@ -135,6 +143,8 @@ class EngineCore : public Engine, public SessionCatalog {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ = false;
   int64_t opened_ns_ = 0;
+  Periodic retention_;
+  std::atomic<bool> backing_up_{false};
 };
 
 }  // namespace waterflow::storage

@@ -36,7 +36,7 @@ inline MemoryPlan PlanMemory(uint64_t limit_bytes) {
   // Larger heads make no better chunks; a longer log makes the start slower.
   plan.seal_bytes = std::clamp<uint64_t>(limit_bytes / 8, kMiB, 64 * kMiB);
   plan.log_memtable_bytes =
-      std::clamp<uint64_t>(limit_bytes / 4, 8 * kMiB, 1024 * kMiB);
+      std::clamp<uint64_t>(limit_bytes / 4, 8 * kMiB, 512 * kMiB);
   plan.small_memtable_bytes =
       std::clamp<uint64_t>(limit_bytes / 64, kMiB / 4, 4 * kMiB);
   const uint64_t taken = plan.total();

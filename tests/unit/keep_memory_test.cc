@@ -83,7 +83,7 @@ TEST(MemoryPlan, SharesAddUpToTheLimit) {
   EXPECT_EQ(least.cache_bytes, kMiB);
   const MemoryPlan most = PlanMemory(1024 * kGiB);
   EXPECT_EQ(most.seal_bytes, 64 * kMiB);
-  EXPECT_EQ(most.log_memtable_bytes, kGiB);
+  EXPECT_EQ(most.log_memtable_bytes, 512 * kMiB);
   EXPECT_EQ(most.small_memtable_bytes, 4 * kMiB);
 }
 
