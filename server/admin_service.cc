@@ -84,6 +84,42 @@ grpc::Status AdminService::Checkpoint(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status AdminService::Backup(grpc::ServerContext*,
+                                  const v1::BackupRequest* request,
+                                  grpc::ServerWriter<v1::BackupResponse>* out) {
+  // RocksDB calls back for each so many bytes that it copied.
+  constexpr uint64_t kCallbackBytes = 4 << 20;
+  uint64_t bytes_copied = 0;
+  const absl::StatusOr<storage::MadeBackup> made = engine_->Backup(
+      {.path = request->path(),
+       .keep = request->keep(),
+       .verify = request->verify(),
+       .progress = [&bytes_copied, out] {
+         bytes_copied += kCallbackBytes;
+         v1::BackupResponse response;
+         response.mutable_progress()->set_bytes_copied(bytes_copied);
+         out->Write(response);
+       }});
+  if (!made.ok()) return ToGrpc(made.status());
+  v1::BackupResponse last;
+  ToProto(made->backup, last.mutable_summary()->mutable_backup());
+  last.mutable_summary()->set_bytes_added(made->bytes_added);
+  out->Write(last);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ListBackups(grpc::ServerContext*,
+                                       const v1::ListBackupsRequest* request,
+                                       v1::ListBackupsResponse* response) {
+  const absl::StatusOr<std::vector<storage::BackupInfo>> backups =
+      storage::ListBackups(request->path());
+  if (!backups.ok()) return ToGrpc(backups.status());
+  for (const storage::BackupInfo& backup : *backups) {
+    ToProto(backup, response->add_backups());
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status AdminService::Verify(grpc::ServerContext* context,
                                   const v1::VerifyRequest*,
                                   grpc::ServerWriter<v1::VerifyResponse>* out) {

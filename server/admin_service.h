@@ -22,6 +22,12 @@ class AdminService final : public v1::Admin::Service {
   grpc::Status Checkpoint(grpc::ServerContext* context,
                           const v1::CheckpointRequest* request,
                           v1::CheckpointResponse* response) override;
+  grpc::Status Backup(grpc::ServerContext* context,
+                      const v1::BackupRequest* request,
+                      grpc::ServerWriter<v1::BackupResponse>* out) override;
+  grpc::Status ListBackups(grpc::ServerContext* context,
+                           const v1::ListBackupsRequest* request,
+                           v1::ListBackupsResponse* response) override;
   grpc::Status Verify(grpc::ServerContext* context,
                       const v1::VerifyRequest* request,
                       grpc::ServerWriter<v1::VerifyResponse>* out) override;

@@ -162,6 +162,7 @@ void ToProto(const storage::Project& project, v1::Project* out) {
   out->set_created_ns(project.created_ns);
   out->set_updated_ns(project.updated_ns);
   out->set_run_count(project.run_count);
+  out->set_retention_age_ns(project.retention_age_ns);
 }
 
 void ToProto(const storage::Run& run, v1::Run* out) {

@@ -10,6 +10,13 @@ void ToProto(const storage::VerifyProblem& problem, v1::VerifyProblem* out) {
   out->set_what(problem.what);
 }
 
+void ToProto(const storage::BackupInfo& backup, v1::Backup* out) {
+  out->set_id(backup.id);
+  out->set_made_ns(backup.made_ns);
+  out->set_bytes(backup.bytes);
+  out->set_files(backup.files);
+}
+
 void ToProto(const storage::VerifyReport& report, v1::VerifySummary* out) {
   out->set_problems(report.problems);
   out->set_bytes(report.bytes);

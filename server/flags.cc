@@ -127,6 +127,14 @@ void AddOptions(CLI::App* app, Options* options) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
       ->type_name("BYTES[K|M|G]")
       ->envname("WATERFLOW_DISK_RESERVE");
+  AddDuration(app, "--retention-age", "WATERFLOW_RETENTION_AGE",
+              &engine.retention_age,
+              "Runs that ended are deleted this long after their last write, "
+              "unless their project says otherwise; 0: never");
+  AddSize(app, "--retention-bytes", "WATERFLOW_RETENTION_BYTES",
+          &engine.retention_bytes,
+          "While files take more than this, the runs that ended first are "
+          "deleted; 0: no limit");
   app->add_option("--grpc-threads", options->grpc_threads,
                   "Threads that receive streams")
       ->check(CLI::Range(1, 256))
@@ -151,6 +159,21 @@ void AddCommands(CLI::App* app, Options* options) {
          "open, changes nothing, prints a line for each problem; exit code 1 "
          "when there is one")
       ->callback([options] { options->command = Command::kVerify; });
+  CLI::App* restore = app->add_subcommand(
+      "restore",
+      "Instead of serving: makes a data directory of a backup, compares every "
+      "checksum, and verifies it; --data-dir must be missing or empty");
+  restore->callback([options] { options->command = Command::kRestore; });
+  restore
+      ->add_option("--from", options->restore_from,
+                   "Folder of backups, as given to waterflow backup")
+      ->type_name("DIR")
+      ->required();
+  restore
+      ->add_option("--backup", options->restore_id,
+                   "Which backup; 0: the newest")
+      ->type_name("N")
+      ->capture_default_str();
 }
 
 // CLI11 itself would let the file win over the variables: it asks for them

@@ -78,6 +78,15 @@ bool WritePortFile(const std::string& path, int port) {
   return !error;
 }
 
+void LogRemovedRun(const storage::RemovedRun& run) {
+  spdlog::info(
+      "event=retention removed={} project={} name={} last_write={} bytes={} "
+      "reason={}",
+      run.id.ToHex(), Quoted(run.project), Quoted(run.name),
+      absl::FormatTime(absl::FromUnixNanos(run.last_write_ns)), run.bytes,
+      run.for_age ? "age" : "size");
+}
+
 int Serve(const Options& options, const sigset_t& stop_signals) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
@@ -128,7 +137,8 @@ int Main(int argc, char** argv) {
   if (const auto* exit_code = std::get_if<ExitCode>(&parsed)) {
     return exit_code->value;
   }
-  const Options& options = std::get<Options>(parsed);
+  Options options = std::get<Options>(parsed);
+  options.engine.on_run_removed = LogRemovedRun;
   if (options.command != Command::kServe) return RunOffline(options);
   SetUpLogging(options.log_level);
   return Serve(options, stop_signals);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "storage/engine.h"
 
 namespace waterflow::server {
@@ -65,6 +66,21 @@ int Verify(const Options& options) {
   return report->problems == 0 ? 0 : 1;
 }
 
+int Restore(const Options& options) {
+  const absl::StatusOr<storage::BackupInfo> restored =
+      storage::RestoreBackup({.from = options.restore_from,
+                              .id = options.restore_id,
+                              .data_dir = options.engine.data_dir});
+  if (!restored.ok()) return Complain(restored.status());
+  std::cout << absl::StrFormat(
+                   "restored backup %d of %s: %d files, %.1f MiB", restored->id,
+                   absl::FormatTime(absl::FromUnixNanos(restored->made_ns)),
+                   restored->files,
+                   static_cast<double>(restored->bytes) / (1 << 20))
+            << std::endl;
+  return Verify(options);
+}
+
 }  // namespace
 
 int RunOffline(const Options& options) {
@@ -73,6 +89,8 @@ int RunOffline(const Options& options) {
       break;
     case Command::kVerify:
       return Verify(options);
+    case Command::kRestore:
+      return Restore(options);
   }
   return 2;
 }

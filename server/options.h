@@ -13,11 +13,15 @@ namespace waterflow::server {
 // What waterflowd is asked to do.
 enum class Command {
   kServe,
-  kVerify,  // the data directory, which nobody has open
+  kVerify,   // the data directory, which nobody has open
+  kRestore,  // a backup into the data directory
 };
 
 struct Options {
   Command command = Command::kServe;
+  // Of kRestore: the folder of backups, and which of them (0: the newest).
+  std::string restore_from;
+  uint32_t restore_id = 0;
   // Where the store lives, when its rows are durable, how much memory it takes.
   storage::EngineOptions engine = {.data_dir = "waterflow-data"};
   // HOST:PORT; port 0 takes a free one. Loopback unless asked otherwise: there

@@ -49,6 +49,9 @@ grpc::Status TrackingService::UpdateProject(
   change.set_tags = FromProto(request->set_tags());
   change.remove_tags.assign(request->remove_tags().begin(),
                             request->remove_tags().end());
+  if (request->has_retention_age_ns()) {
+    change.retention_age_ns = request->retention_age_ns();
+  }
   const absl::StatusOr<storage::Project> project =
       engine_->UpdateProject(request->name(), change);
   if (!project.ok()) return ToGrpc(project.status());

@@ -30,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "storage/backup.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
@@ -52,6 +53,16 @@ enum class SyncPolicy : uint8_t {
 // A quarter of the machine's memory, or of the control group's limit.
 uint64_t DefaultMemoryLimitBytes();
 
+// A run that retention took.
+struct RemovedRun {
+  Uuid id;
+  std::string project;
+  std::string name;
+  int64_t last_write_ns = 0;
+  uint64_t bytes = 0;    // in files, about
+  bool for_age = false;  // else for the total size
+};
+
 struct EngineOptions {
   std::string data_dir;
   SyncPolicy sync = SyncPolicy::kAlways;
@@ -70,6 +81,14 @@ struct EngineOptions {
   // Rows are refused while less than this is free on the disk. Absent: 1 GiB,
   // or a twentieth of the disk if that is less.
   std::optional<uint64_t> disk_reserve_bytes = std::nullopt;
+  // Retention: runs are deleted this long after their last write (0: never;
+  // a project may say otherwise), and the oldest ones while all runs together
+  // take more than so many bytes of files (0: no limit).
+  absl::Duration retention_age = absl::ZeroDuration();
+  uint64_t retention_bytes = 0;
+  absl::Duration retention_interval = absl::Minutes(1);
+  // Called for each run that retention removed.
+  std::function<void(const RemovedRun&)> on_run_removed = nullptr;
   // For tests of faults; null: the machine's own. Not owned.
   rocksdb::Env* env = nullptr;
   // For tests that die at a given moment; null in production. Called on the
@@ -115,6 +134,7 @@ struct UpdateProjectOptions {
   std::optional<std::string> new_name;
   Tags set_tags;
   std::vector<std::string> remove_tags;
+  std::optional<int64_t> retention_age_ns = std::nullopt;
 };
 
 struct RunPage {
@@ -229,6 +249,10 @@ class Engine : public IngestBackend {
   virtual absl::StatusOr<uint64_t> Flush() = 0;
   // Returns the bytes of the copy.
   virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;
+  // Copies all that is durable into a folder of backups, while ingest goes on;
+  // files that are there from an earlier one are not copied again. ABORTED
+  // while another backup is made.
+  virtual absl::StatusOr<MadeBackup> Backup(const BackupOptions& options) = 0;
   // Reads all that is stored at this moment, while ingest goes on.
   virtual absl::StatusOr<VerifyReport> Verify(
       const VerifyObserver& observer) = 0;

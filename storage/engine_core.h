@@ -5,6 +5,7 @@
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +24,8 @@
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
 #include "storage/keep/disk_reserve.h"
+#include "storage/keep/periodic.h"
+#include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/run_view.h"
 
@@ -74,6 +77,7 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<uint64_t> Seal() override;
   absl::StatusOr<uint64_t> Flush() override;
   absl::StatusOr<uint64_t> Checkpoint(const std::string& path) override;
+  absl::StatusOr<MadeBackup> Backup(const BackupOptions& options) override;
   absl::StatusOr<VerifyReport> Verify(const VerifyObserver& observer) override;
 
  private:
@@ -107,6 +111,10 @@ class EngineCore : public Engine, public SessionCatalog {
   // Records that a run is gone and closes its streams.
   void DeleteLocked(RunId run, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One look at what retention should remove.
+  void Retain();
+  std::vector<RetentionCandidate> RetentionCandidates()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Before a group that holds rows: room on the disk, then in memory.
   absl::Status WaitForRoom();
   // Waits until everything logged so far is durable.
@@ -139,6 +147,8 @@ class EngineCore : public Engine, public SessionCatalog {
   bool started_ = false;
   int64_t opened_ns_ = 0;
   uint64_t replayed_rows_ = 0;
+  Periodic retention_;
+  std::atomic<bool> backing_up_{false};
 };
 
 }  // namespace waterflow::storage

@@ -1,5 +1,6 @@
 // Keeping: what guards the values once they are in.
 #include "storage/engine_core.h"
+#include "storage/keep/backup.h"
 #include "storage/keep/verify.h"
 
 namespace waterflow::storage {
@@ -7,6 +8,15 @@ namespace waterflow::storage {
 absl::Status EngineCore::WaitForRoom() {
   if (absl::Status s = disk_reserve_.Check(); !s.ok()) return s;
   return sealer_.WaitForRoom();
+}
+
+absl::StatusOr<MadeBackup> EngineCore::Backup(const BackupOptions& options) {
+  if (backing_up_.exchange(true)) {
+    return absl::AbortedError("another backup is being made");
+  }
+  absl::StatusOr<MadeBackup> made = MakeBackup(*database_, options);
+  backing_up_ = false;
+  return made;
 }
 
 absl::StatusOr<VerifyReport> EngineCore::Verify(

@@ -52,6 +52,7 @@ absl::Status EngineCore::Recover() {
   committer_.Start(recovered->last);
   sealer_.Start(recovered->next);
   started_ = true;
+  retention_.Start(options_.retention_interval, [this] { Retain(); });
   return absl::OkStatus();
 }
 
@@ -70,6 +71,7 @@ absl::Status EngineCore::Close() {
     }
     streams_.clear();
   }
+  retention_.Stop();
   // The committer first, while the sealer still makes room for it.
   committer_.Stop();
   sealer_.Stop();

@@ -19,6 +19,7 @@ struct Session {
   std::function<absl::Status(Api&)> action;
 };
 
+void AddProjectCommand(CLI::App& app, Session* session);
 void AddRunCommand(CLI::App& app, Session* session);
 void AddMetricCommand(CLI::App& app, Session* session);
 void AddQueryCommand(CLI::App& app, Session* session);
@@ -28,6 +29,7 @@ void AddImportCommand(CLI::App& app, Session* session);
 void AddExportCommand(CLI::App& app, Session* session);
 void AddFlushCommand(CLI::App& app, Session* session);
 void AddStatsCommand(CLI::App& app, Session* session);
+void AddBackupCommand(CLI::App& app, Session* session);
 void AddVerifyCommand(CLI::App& app, Session* session);
 
 }  // namespace waterflow::cli

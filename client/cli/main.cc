@@ -43,6 +43,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   Session session;
   AddRunCommand(app, &session);
+  AddProjectCommand(app, &session);
   AddMetricCommand(app, &session);
   AddWorkersCommand(app, &session);
   AddSlowestCommand(app, &session);
@@ -51,6 +52,7 @@ int Main(int argc, char** argv) {
   AddExportCommand(app, &session);
   AddFlushCommand(app, &session);
   AddStatsCommand(app, &session);
+  AddBackupCommand(app, &session);
   AddVerifyCommand(app, &session);
   try {
     app.parse(argc, argv);

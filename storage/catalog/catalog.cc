@@ -95,6 +95,14 @@ absl::Status Catalog::UpdateProject(ProjectId project,
       !s.ok()) {
     return s;
   }
+  if (change.retention_age_ns.has_value()) {
+    if (*change.retention_age_ns < kKeepForever) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("retention_age_ns ", *change.retention_age_ns,
+                       ": at least 0, or -1 to keep for ever"));
+    }
+    value.retention_age_ns = *change.retention_age_ns;
+  }
   value.updated_ns = now_ns;
   Record(CatalogKey(CatalogKind::kProject, project.value), value, changes);
   PutProject(project, std::move(value));
@@ -115,7 +123,8 @@ Project Catalog::ToProject(ProjectId project) const {
           .tags = state.value.tags,
           .created_ns = state.value.created_ns,
           .updated_ns = state.value.updated_ns,
-          .run_count = state.runs.size()};
+          .run_count = state.runs.size(),
+          .retention_age_ns = state.value.retention_age_ns};
 }
 
 std::vector<ProjectId> Catalog::ProjectsByName() const {

@@ -329,6 +329,18 @@ absl::Status Database::Settle() const {
   return absl::OkStatus();
 }
 
+absl::Status Database::ReleaseLogs() const {
+  // What was trimmed is not written; a file of the WAL goes once no memtable
+  // needs it.
+  for (rocksdb::ColumnFamilyHandle* const handle : families_) {
+    if (rocksdb::Status s = db_->Flush(rocksdb::FlushOptions(), handle);
+        !s.ok()) {
+      return ToStatus(s, "flush");
+    }
+  }
+  return Reclaim(Family::kLog, "", std::string(9, '\xff'));
+}
+
 absl::Status Database::Reclaim(Family f, absl::string_view begin,
                                absl::string_view end) const {
   const rocksdb::Slice first = ToSlice(begin);
@@ -362,6 +374,16 @@ DiskBytes Database::disk_bytes() const {
   }
   std::vector<std::string> files;
   db_->GetLiveFiles(files, &bytes.manifest, /*flush_memtable=*/false);
+  return bytes;
+}
+
+uint64_t Database::ApproximateBytes(Family f, absl::string_view begin,
+                                    absl::string_view end) const {
+  const rocksdb::Range range(ToSlice(begin), ToSlice(end));
+  uint64_t bytes = 0;
+  db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(), family(f),
+                           &range, 1, &bytes)
+      .PermitUncheckedError();
   return bytes;
 }
 

@@ -89,10 +89,16 @@ class Database {
 
   // Flushes memtables, drops what is deleted, and lets go of old logs.
   absl::Status Settle() const;
+  // Lets go of write-ahead logs and of log files in which nothing is alive:
+  // until then they keep the bytes of a deleted run.
+  absl::Status ReleaseLogs() const;
   // Gives the disk space of deleted keys in [begin, end) back.
   absl::Status Reclaim(Family family, absl::string_view begin,
                        absl::string_view end) const;
   DiskBytes disk_bytes() const;
+  // What files hold between two keys, about.
+  uint64_t ApproximateBytes(Family family, absl::string_view begin,
+                            absl::string_view end) const;
   // Room on the disk that the store lies on, if that is known.
   std::optional<uint64_t> FreeBytes() const;
   MemoryBytes memory_bytes() const;

@@ -28,6 +28,10 @@ class Encoder {
     Unsigned(metrics.size());
     for (const MetricId id : metrics) Unsigned(id.value);
   }
+  // At the end of a value, and only if it is not 0: it was added later.
+  void Trailing(int64_t value) {
+    if (value != 0) Signed(value);
+  }
   void Optional(const std::optional<int64_t>& value) {
     Byte(value.has_value());
     Signed(value.value_or(0));
@@ -66,6 +70,9 @@ class Decoder {
       metrics.push_back(MetricId{in_.Varint32()});
     }
   }
+  void Trailing(int64_t& value) {
+    value = in_.rest().empty() ? 0 : in_.SignedVarint();
+  }
   void Optional(std::optional<int64_t>& value) {
     const bool has = in_.Fixed<uint8_t>() != 0;
     const int64_t number = in_.SignedVarint();
@@ -82,6 +89,7 @@ void Walk(auto& io, auto& v, const ProjectValue*) {
   io.Signed(v.created_ns);
   io.Signed(v.updated_ns);
   io.Map(v.tags);
+  io.Trailing(v.retention_age_ns);
 }
 
 void Walk(auto& io, auto& v, const RunValue*) {

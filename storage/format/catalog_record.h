@@ -1,7 +1,7 @@
 // The values of the catalog, each beside the key that it stands under. All are
 // flat: varints, zigzag varints for times and steps, strings with a length.
 //
-//   project    name, created_ns, updated_ns, tags
+//   project    name, created_ns, updated_ns, tags, retention_age_ns if not 0
 //   run        uuid 16 bytes, project varint, name, key, status u8,
 //              start_given u8, start_ns, end_ns, created_ns, updated_ns,
 //              params, tags
@@ -36,6 +36,7 @@ struct ProjectValue {
   int64_t created_ns = 0;
   int64_t updated_ns = 0;
   Tags tags;
+  int64_t retention_age_ns = 0;
 };
 
 struct RunValue {

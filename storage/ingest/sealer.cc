@@ -15,6 +15,8 @@ namespace {
 
 // How often age is looked at, and how soon a seal that failed is tried again.
 constexpr absl::Duration kTick = absl::Seconds(1);
+// How often the log lets go of deleted runs.
+constexpr absl::Duration kReleaseInterval = absl::Seconds(10);
 
 uint64_t ThreadCpuNs() {
   timespec t;
@@ -100,8 +102,9 @@ void Sealer::Run() {
       if (!stopping_ && done_ == wanted_) wake_.WaitFor(&mutex_, kTick);
       if (stopping_) return;
       ticket = wanted_;
-      if (done_ == wanted_ && !Due()) continue;
+      if (done_ == wanted_ && !Due() && !logs_due_) continue;
     }
+    ReleaseLogs();
     const uint64_t cpu_before = ThreadCpuNs();
     absl::Status status = absl::OkStatus();
     uint64_t rows = 0;
@@ -191,7 +194,16 @@ absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
   return database_->Write(&batch, /*sync=*/true);
 }
 
+void Sealer::ReleaseLogs() {
+  const absl::Time now = absl::Now();
+  if (!logs_due_ || now - logs_released_ < kReleaseInterval) return;
+  logs_due_ = false;
+  logs_released_ = now;
+  database_->ReleaseLogs().IgnoreError();
+}
+
 void Sealer::Reclaim(const Unsealed& unsealed) {
+  if (!unsealed.deleted.empty()) logs_due_ = true;
   // Failing here costs space until the next flush, and nothing else.
   for (const RunId run : unsealed.deleted) {
     for (const auto& generation : state_->generations()) {

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "storage/database/database.h"
 #include "storage/ingest/live_state.h"
 #include "storage/ingest/log.h"
@@ -55,6 +56,8 @@ class Sealer {
                           const Generation* generation);
   // Frees the disk space of deleted runs.
   void Reclaim(const Unsealed& unsealed);
+  // Does the same for the log, soon after deletes but not for each of many.
+  void ReleaseLogs();
 
   const EngineOptions options_;
   Database* const database_;
@@ -77,6 +80,8 @@ class Sealer {
   // The thread's own:
   std::shared_ptr<const Unsealed> unsealed_;  // being sealed
   GenerationId next_;
+  bool logs_due_ = false;  // runs were deleted since they were released
+  absl::Time logs_released_ = absl::InfinitePast();
   std::thread thread_;
 };
 

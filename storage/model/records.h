@@ -70,7 +70,11 @@ struct Project {
   int64_t created_ns = 0;
   int64_t updated_ns = 0;
   uint64_t run_count = 0;
+  // How long its runs are kept after their last write. 0: as long as the
+  // server says, kKeepForever: always.
+  int64_t retention_age_ns = 0;
 };
+inline constexpr int64_t kKeepForever = -1;
 
 // Numbers as in tracking.proto; they are stored (but for kLost).
 enum class RunStatus : uint8_t {

@@ -1,4 +1,5 @@
-// What an operator types, as programs: verify, on the shipped trace.
+// What an operator types, as programs: verify, backup, restore, retention, on
+// the shipped trace.
 #include <signal.h>
 
 #include <filesystem>
@@ -88,6 +89,62 @@ TEST_F(Keep, VerifyNamesADamagedBlockAndFailsWhileReadsOfTheRestGoOn) {
   EXPECT_EQ(online.exit_code, 1);
   EXPECT_THAT(online.output, HasSubstr("blocks 00000001"));
   EXPECT_THAT(online.output, HasSubstr("DATA_LOSS: 1 problems in"));
+}
+
+TEST_F(Keep, ABackupIsRestoredBitForBitAndTheSecondOneIsSmall) {
+  const std::string backups = folder_ / "backups";
+  const CommandResult first =
+      RunCommand(server_, {"backup", "create", backups, "--verify"});
+  ASSERT_EQ(first.exit_code, 0) << first.output;
+  EXPECT_THAT(first.output, HasSubstr("backup 1: "));
+  const CommandResult second =
+      RunCommand(server_, {"backup", "create", backups, "--keep", "2"});
+  ASSERT_EQ(second.exit_code, 0) << second.output;
+  EXPECT_THAT(second.output, HasSubstr("KiB of them new"));
+  const CommandResult list = RunCommand(server_, {"backup", "list", backups});
+  EXPECT_EQ(list.exit_code, 0) << list.output;
+  ASSERT_EQ(
+      RunCommand(server_, {"export", "--format", "trace", folder_ / "before"})
+          .exit_code,
+      0);
+  ASSERT_EQ(server_.Stop(), 0);
+
+  const CommandResult occupied = RunOffline(
+      folder_,
+      {"restore", "--from", backups, "--data-dir", folder_ / "server/data"});
+  EXPECT_EQ(occupied.exit_code, 1);
+  EXPECT_THAT(occupied.output, HasSubstr("is not empty"));
+  const CommandResult restored = RunOffline(
+      folder_,
+      {"restore", "--from", backups, "--data-dir", folder_ / "restored/data"});
+  ASSERT_EQ(restored.exit_code, 0) << restored.output;
+  EXPECT_THAT(restored.output, HasSubstr("restored backup 2 of"));
+  EXPECT_THAT(restored.output, HasSubstr("\n0 problems in"));
+
+  ServerProgram other(folder_ / "restored");
+  other.Start();
+  ASSERT_EQ(
+      RunCommand(other, {"export", "--format", "trace", folder_ / "after"})
+          .exit_code,
+      0);
+  for (const char* file :
+       {"index.json", "steps.i64.zst", "times.i64.zst", "values.f64.zst"}) {
+    EXPECT_EQ(ReadTextFile(folder_ / "before/" + file),
+              ReadTextFile(folder_ / "after/" + file))
+        << file;
+  }
+}
+
+TEST_F(Keep, AProjectSaysHowLongItsRunsAreKept) {
+  const CommandResult set =
+      RunCommand(server_, {"project", "retention", "trace", "720h"});
+  EXPECT_EQ(set.exit_code, 0) << set.output;
+  EXPECT_THAT(set.output, HasSubstr("720h"));
+  EXPECT_THAT(RunCommand(server_, {"project", "list"}).output,
+              HasSubstr("720h"));
+  EXPECT_EQ(
+      RunCommand(server_, {"project", "retention", "trace", "soon"}).exit_code,
+      1);
 }
 
 }  // namespace

@@ -135,8 +135,8 @@ TEST_F(WaterflowdTest, HelpNamesEveryFlagAndVariable) {
   EXPECT_EQ(process->Wait(), 0);
   for (const char* flag :
        {"DATA_DIR", "LISTEN", "SYNC", "GRPC_THREADS", "MEMORY_LIMIT",
-        "SEAL_AGE", "GATHER", "GROUP_BYTES", "DISK_RESERVE", "LOG_LEVEL",
-        "PORT_FILE", "CONFIG", "DRAIN_GRACE"}) {
+        "SEAL_AGE", "GATHER", "GROUP_BYTES", "DISK_RESERVE", "RETENTION_AGE",
+        "RETENTION_BYTES", "LOG_LEVEL", "PORT_FILE", "CONFIG", "DRAIN_GRACE"}) {
     std::string dashed = absl::StrCat("--", flag);
     for (char& c : dashed) c = c == '_' ? '-' : static_cast<char>(tolower(c));
     EXPECT_THAT(process->output(), HasSubstr(dashed));

@@ -1,6 +1,11 @@
 // Room on the disk: ingest stops before it is gone, and a delete gives it back.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/unit/engine_fixture.h"
@@ -89,6 +94,67 @@ TEST_F(KeepDisk, TheDefaultReserveIsAGibibyteOrATwentieth) {
   const uint64_t reserve = engine_->Stats().disk_reserve_bytes;
   const auto disk = std::filesystem::space(dir_.path());
   EXPECT_EQ(reserve, std::min<uint64_t>(uint64_t{1} << 30, disk.capacity / 20));
+}
+
+class KeepSpace : public EngineTest {
+ protected:
+  // What du counts.
+  uint64_t DiskBytes() const {
+    uint64_t bytes = 0;
+    std::error_code error;  // files come and go
+    for (const auto& f :
+         std::filesystem::directory_iterator(dir_.path() + "/data")) {
+      const uintmax_t size = f.file_size(error);
+      if (!error) bytes += size;
+    }
+    return bytes;
+  }
+  Uuid BigRun(const std::string& name) {
+    const Uuid run = MakeRun(name);
+    auto stream = OpenStream(Opening(run));
+    EXPECT_TRUE(stream->Declare(0, {"loss"}).ok());
+    constexpr uint32_t kRows = 65536;
+    std::vector<double> values(kRows);
+    std::vector<int64_t> steps(kRows);
+    for (uint32_t batch = 0; batch < 40; ++batch) {
+      for (uint32_t r = 0; r < kRows; ++r) {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        values[r] = static_cast<double>(state_ >> 11);
+        steps[r] = batch * kRows + r;
+      }
+      stream->Append(BatchBuilder(0, batch * kRows, kRows)
+                         .Steps(steps)
+                         .Times(steps)
+                         .Float64(0, values)
+                         .Build());
+      EXPECT_TRUE(stream->observer->WaitFor(0, (batch + 1) * kRows));
+    }
+    stream->session.reset();
+    return run;
+  }
+
+  uint64_t state_ = 1;
+};
+
+TEST_F(KeepSpace, ADeletedRunGivesItsBytesBackWithinAMinute) {
+  const Uuid kept = BigRun("kept");
+  ASSERT_TRUE(engine_->Flush().ok());
+  const uint64_t before = DiskBytes();
+  // Half of it sealed, all of it in the log.
+  const Uuid run = BigRun("deleted");
+  const uint64_t with_it = DiskBytes();
+  ASSERT_GT(with_it, before + (40 << 20));
+  ASSERT_TRUE(engine_->DeleteRun(run).ok());
+  uint64_t after = with_it;
+  for (int tenth = 0; tenth < 600; ++tenth) {
+    after = DiskBytes();
+    if (with_it - after >= (with_it - before) / 100 * 95) break;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  EXPECT_GE(with_it - after, (with_it - before) / 100 * 95)
+      << before << " bytes before, " << with_it << " with it, " << after
+      << " after";
+  EXPECT_EQ(ReadRaw(kept, "loss").at(0).size(), 40u * 65536);
 }
 
 }  // namespace

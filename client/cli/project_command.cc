@@ -1,0 +1,97 @@
+// waterflow project list | retention
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/cli/commands.h"
+#include "client/cli/format.h"
+#include "client/cli/table.h"
+
+namespace waterflow::cli {
+namespace {
+
+std::string RetentionText(int64_t age_ns) {
+  if (age_ns == 0) return "default";
+  if (age_ns < 0) return "forever";
+  return absl::FormatDuration(absl::Nanoseconds(age_ns));
+}
+
+absl::Status List(Api& api) {
+  auto projects = Call(*api.tracking, &v1::Tracking::Stub::ListProjects,
+                       v1::ListProjectsRequest());
+  if (!projects.ok()) return projects.status();
+  Table table({"project", ">runs", "created", "runs are kept"});
+  for (const v1::Project& project : projects->projects()) {
+    table.Add({project.name(), WithCommas(project.run_count()),
+               LocalTime(project.created_ns()),
+               RetentionText(project.retention_age_ns())});
+  }
+  table.Print(std::cout);
+  if (projects->projects().empty()) std::cout << "no projects\n";
+  return absl::OkStatus();
+}
+
+absl::Status SetRetention(Api& api, const std::string& name,
+                          const std::string& age) {
+  v1::UpdateProjectRequest request;
+  request.set_name(name);
+  absl::Duration duration;
+  if (age == "forever") {
+    request.set_retention_age_ns(-1);
+  } else if (age == "default") {
+    request.set_retention_age_ns(0);
+  } else if (absl::ParseDuration(age, &duration) &&
+             duration > absl::ZeroDuration()) {
+    request.set_retention_age_ns(absl::ToInt64Nanoseconds(duration));
+  } else {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", age, "\" is none of a duration such as 720h, forever, default"));
+  }
+  auto updated =
+      Call(*api.tracking, &v1::Tracking::Stub::UpdateProject, request);
+  if (!updated.ok()) return updated.status();
+  std::cout << "runs of " << name << " are kept: "
+            << RetentionText(updated->project().retention_age_ns()) << '\n';
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddProjectCommand(CLI::App& app, Session* session) {
+  CLI::App* project = app.add_subcommand(
+      "project", "List projects and say how long their runs are kept");
+  project->require_subcommand(1);
+  project->footer(
+      "Examples:\n"
+      "  waterflow project list\n"
+      "  waterflow project retention ablations 168h\n"
+      "  waterflow project retention ablations forever");
+
+  CLI::App* list = project->add_subcommand("list", "All projects");
+  list->callback([=] { session->action = [](Api& api) { return List(api); }; });
+
+  CLI::App* retention = project->add_subcommand(
+      "retention", "Delete runs of a project this long after their last write");
+  retention->footer(
+      "Only runs that finished, failed, were killed or are lost are deleted,\n"
+      "with all their values, for good.");
+  auto name = std::make_shared<std::string>();
+  auto age = std::make_shared<std::string>();
+  retention->add_option("PROJECT", *name, "Its name")
+      ->type_name("")
+      ->required();
+  retention
+      ->add_option("AGE", *age,
+                   "A duration such as 720h; forever; or default, what "
+                   "waterflowd's --retention-age says")
+      ->type_name("")
+      ->required();
+  retention->callback([=] {
+    session->action = [=](Api& api) { return SetRetention(api, *name, *age); };
+  });
+}
+
+}  // namespace waterflow::cli
