@@ -21,6 +21,7 @@
 #include "storage/ingest/live_state.h"
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
+#include "storage/keep/merger.h"
 #include "storage/model/mutex.h"
 #include "storage/query/run_view.h"
 
@@ -118,6 +119,7 @@ class EngineCore : public Engine, public SessionCatalog {
   const std::unique_ptr<Database> database_;
   LiveState state_;
   DatabaseLog log_;
+  Merger merger_;
   Sealer sealer_;
   Committer committer_;
   IngestCounters counters_;

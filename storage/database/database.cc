@@ -7,10 +7,12 @@
 #include <rocksdb/version.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
@@ -272,16 +274,6 @@ absl::Status Database::Settle() const {
   return absl::OkStatus();
 }
 
-absl::Status Database::Reclaim(Family f, absl::string_view begin,
-                               absl::string_view end) const {
-  const rocksdb::Slice first = ToSlice(begin);
-  const rocksdb::Slice last = ToSlice(end);
-  rocksdb::CompactRangeOptions compact;
-  compact.exclusive_manual_compaction = false;
-  return ToStatus(db_->CompactRange(compact, family(f), &first, &last),
-                  "reclaim");
-}
-
 void Database::FlushLogBehindTrim() const {
   rocksdb::ColumnFamilyHandle* const log = family(Family::kLog);
   uint64_t used = 0;
@@ -306,6 +298,25 @@ DiskBytes Database::disk_bytes() const {
   std::vector<std::string> files;
   db_->GetLiveFiles(files, &bytes.manifest, /*flush_memtable=*/false);
   return bytes;
+}
+
+uint64_t Database::compacted_bytes() const {
+  // A compaction writes below level 0; a flush writes level 0, and an ingestion
+  // is counted apart.
+  double gib = 0;
+  for (const Family f : kGenerationFamilies) {
+    std::map<std::string, std::string> stats;
+    db_->GetMapProperty(family(f), rocksdb::DB::Properties::kCFStats, &stats);
+    for (int level = 1; level < db_->NumberLevels(family(f)); ++level) {
+      double written = 0;
+      if (absl::SimpleAtod(
+              stats[absl::StrCat("compaction.L", level, ".WriteGB")],
+              &written)) {
+        gib += written;
+      }
+    }
+  }
+  return static_cast<uint64_t>(gib * (1u << 30));
 }
 
 std::string Database::VersionName() {

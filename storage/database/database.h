@@ -78,10 +78,10 @@ class Database {
 
   // Flushes memtables, drops what is deleted, and lets go of old logs.
   absl::Status Settle() const;
-  // Gives the disk space of deleted keys in [begin, end) back.
-  absl::Status Reclaim(Family family, absl::string_view begin,
-                       absl::string_view end) const;
   DiskBytes disk_bytes() const;
+  // Written by compactions of generations since the store was opened: nothing,
+  // if all is as it should be.
+  uint64_t compacted_bytes() const;
   // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
   static std::string VersionName();
 
