@@ -62,6 +62,10 @@ grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
   response->set_rejected_batches(stats.rejected_batches);
   response->set_seals(stats.seals);
   response->set_seal_cpu_ns(stats.seal_cpu_ns);
+  response->set_seal_bytes(stats.seal_bytes);
+  response->set_merges(stats.merges);
+  response->set_merge_cpu_ns(stats.merge_cpu_ns);
+  response->set_merge_bytes(stats.merge_bytes);
   response->set_resident_bytes(ResidentBytes());
   response->set_cpu_ns(ProcessCpuNs());
   return grpc::Status::OK;

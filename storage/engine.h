@@ -75,6 +75,9 @@ struct EngineOptions {
   uint64_t group_bytes = uint64_t{4} << 20;
   // Rows are sealed at this age at the latest.
   absl::Duration seal_age = absl::Minutes(5);
+  // So many generations of small chunks are merged into one, and so many of
+  // those again; 0: none ever.
+  uint32_t merge_fan_in = 8;
   // Rows in memory at which heads are sealed, instead of that share of the
   // memory; 0: that share. Tests seal all the time.
   uint64_t seal_bytes = 0;
@@ -101,9 +104,14 @@ struct EngineOptions {
   //   seal:after_files     files are written, and not yet ingested
   //   seal:after_ingest    they are in, and no commit names them
   //   seal:after_commit    the generation exists; readers still look into heads
-  //   seal:before_reclaim  readers look into the generation; the log is not
-  //                        trimmed, deleted runs still take space
+  //   seal:before_reclaim  readers look into the generation; the log is not yet
+  //                        trimmed
   //   seal:after_reclaim
+  //   merge:after_files    a merged generation's files are written
+  //   merge:before_ingest
+  //   merge:after_ingest   they are in, and no commit names them
+  //   merge:after_commit   it has taken the place of its parts
+  //   merge:after_drop     files of parts that nobody reads are gone
   //   delete:after_record  a delete is durable, and its seal not yet asked for
   //   recover:before_drop  before uncommitted generations are dropped
   //   recover:in_replay    before each group of the log that is replayed
@@ -191,6 +199,12 @@ struct EngineStats {
   uint64_t seal_cpu_ns = 0;
   // Rows that the log held when the store was opened.
   uint64_t replayed_rows = 0;
+  uint64_t seal_bytes = 0;  // of the files that seals wrote
+  uint64_t merges = 0;
+  uint64_t merge_cpu_ns = 0;
+  uint64_t merge_bytes = 0;  // of the files that merges wrote
+  // Of generations, rewritten by RocksDB's own compaction: 0.
+  uint64_t compacted_bytes = 0;
 };
 
 // The library below the store, for example "RocksDB 7.8.3".
@@ -245,7 +259,8 @@ class Engine : public IngestBackend {
   virtual EngineStats Stats() = 0;
   // Seals all that was appended before; returns the rows sealed.
   virtual absl::StatusOr<uint64_t> Seal() = 0;
-  // Seals and compacts; returns the rows sealed.
+  // Seals all that is durable, merges what is worth it and compacts; returns
+  // the rows sealed.
   virtual absl::StatusOr<uint64_t> Flush() = 0;
   // Returns the bytes of the copy.
   virtual absl::StatusOr<uint64_t> Checkpoint(const std::string& path) = 0;

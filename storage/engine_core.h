@@ -24,6 +24,7 @@
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
 #include "storage/keep/disk_reserve.h"
+#include "storage/keep/merger.h"
 #include "storage/keep/periodic.h"
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
@@ -133,6 +134,7 @@ class EngineCore : public Engine, public SessionCatalog {
   const std::unique_ptr<Database> database_;
   LiveState state_;
   DatabaseLog log_;
+  Merger merger_;
   Sealer sealer_;
   DiskReserve disk_reserve_;
   Committer committer_;

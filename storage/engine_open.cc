@@ -36,7 +36,9 @@ EngineCore::EngineCore(EngineOptions options,
       database_(std::move(database)),
       state_(database_.get()),
       log_(database_.get(), options_.sync != SyncPolicy::kOff),
-      sealer_(options_, database_.get(), &log_, &state_),
+      merger_(options_, database_.get(), &state_),
+      sealer_(options_, database_.get(), &log_, &state_,
+              [this] { merger_.Wake(); }),
       disk_reserve_(database_.get(), options_.disk_reserve_bytes),
       committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }) {}
 
@@ -50,7 +52,8 @@ absl::Status EngineCore::Recover() {
   opened_ns_ = absl::GetCurrentTimeNanos();
   replayed_rows_ = recovered->replayed_rows;
   committer_.Start(recovered->last);
-  sealer_.Start(recovered->next);
+  sealer_.Start();
+  merger_.Start();
   started_ = true;
   retention_.Start(options_.retention_interval, [this] { Retain(); });
   return absl::OkStatus();
@@ -75,6 +78,7 @@ absl::Status EngineCore::Close() {
   // The committer first, while the sealer still makes room for it.
   committer_.Stop();
   sealer_.Stop();
+  merger_.Stop();
   return absl::OkStatus();
 }
 
@@ -120,6 +124,12 @@ EngineStats EngineCore::Stats() {
   stats.seals = seals.seals;
   stats.seal_cpu_ns = seals.cpu_ns;
   stats.replayed_rows = replayed_rows_;
+  stats.seal_bytes = seals.bytes;
+  const Merger::Stats merges = merger_.stats();
+  stats.merges = merges.merges;
+  stats.merge_cpu_ns = merges.cpu_ns;
+  stats.merge_bytes = merges.bytes;
+  stats.compacted_bytes = database_->compacted_bytes();
   return stats;
 }
 
@@ -132,6 +142,7 @@ absl::StatusOr<uint64_t> EngineCore::Seal() {
 absl::StatusOr<uint64_t> EngineCore::Flush() {
   absl::StatusOr<uint64_t> rows = Seal();
   if (!rows.ok()) return rows.status();
+  if (absl::Status s = merger_.MergeNow(); !s.ok()) return s;
   if (absl::Status s = database_->Settle(); !s.ok()) return s;
   return rows;
 }

@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <cstdarg>
+#include <map>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
@@ -408,6 +410,25 @@ MemoryBytes Database::memory_bytes() const {
   }
   bytes.cache = cache_->GetUsage();
   return bytes;
+}
+
+uint64_t Database::compacted_bytes() const {
+  // A compaction writes below level 0; a flush writes level 0, and an ingestion
+  // is counted apart.
+  double gib = 0;
+  for (const Family f : kGenerationFamilies) {
+    std::map<std::string, std::string> stats;
+    db_->GetMapProperty(family(f), rocksdb::DB::Properties::kCFStats, &stats);
+    for (int level = 1; level < db_->NumberLevels(family(f)); ++level) {
+      double written = 0;
+      if (absl::SimpleAtod(
+              stats[absl::StrCat("compaction.L", level, ".WriteGB")],
+              &written)) {
+        gib += written;
+      }
+    }
+  }
+  return static_cast<uint64_t>(gib * (1u << 30));
 }
 
 std::string Database::VersionName() {

@@ -102,6 +102,9 @@ class Database {
   // Room on the disk that the store lies on, if that is known.
   std::optional<uint64_t> FreeBytes() const;
   MemoryBytes memory_bytes() const;
+  // Written by compactions of generations since the store was opened: nothing,
+  // if all is as it should be.
+  uint64_t compacted_bytes() const;
   // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
   static std::string VersionName();
 

@@ -54,6 +54,7 @@ void AxisBuilder::Add(Strip strip, absl::Span<const int64_t> steps,
 std::string AxisBuilder::Build() && {
   std::string out;
   AppendVarint(count_, &out);
+  AppendVarint(metric_count_, &out);
   AppendVarint(metrics_per_tile_, &out);
   out.append(strips_);
   out.append(columns_);
@@ -68,12 +69,14 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(std::string bytes) {
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const uint32_t count = in.Varint32();
+  axis.metric_count_ = in.Varint32();
   axis.metrics_per_tile_ = in.Varint32();
-  if (count > kMaxBlockStrips || axis.metrics_per_tile_ == 0 ||
+  if (count > kMaxBlockStrips || axis.metric_count_ > kMaxSchemaMetrics ||
+      axis.metrics_per_tile_ == 0 ||
       axis.metrics_per_tile_ > kMaxSchemaMetrics) {
     return absl::DataLossError(
-        absl::StrCat("axis of ", count, " strips and tiles of ",
-                     axis.metrics_per_tile_, " metrics"));
+        absl::StrCat("axis of ", count, " strips and ", axis.metric_count_,
+                     " metrics in tiles of ", axis.metrics_per_tile_));
   }
   size_t column_bytes = 0;
   for (uint32_t i = 0; i < count && in.ok(); ++i) {

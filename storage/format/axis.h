@@ -5,8 +5,8 @@
 // time are all there or all missing; a chunk holds the values of one metric
 // over one strip. Strips are ordered by worker, then row.
 //
-//   axis   := strip_count varint, metrics_per_tile varint, strip*, columns,
-//             checksum
+//   axis   := strip_count varint, metric_count varint, metrics_per_tile varint,
+//             strip*, columns, checksum
 //   strip  := worker varint, attempt varint, flags u8, first_row varint,
 //             rows varint,
 //             [min_step, max_step zigzag varints, step_bytes varint]  has_step
@@ -53,8 +53,8 @@ struct Strip {
 
 class AxisBuilder {
  public:
-  explicit AxisBuilder(uint32_t metrics_per_tile)
-      : metrics_per_tile_(metrics_per_tile) {}
+  AxisBuilder(uint32_t metric_count, uint32_t metrics_per_tile)
+      : metric_count_(metric_count), metrics_per_tile_(metrics_per_tile) {}
   // Takes worker, attempt, has_step, time_stamped and first_row from `strip`;
   // the rest follows from the columns. `steps` is empty unless has_step.
   void Add(Strip strip, absl::Span<const int64_t> steps,
@@ -62,6 +62,7 @@ class AxisBuilder {
   std::string Build() &&;
 
  private:
+  const uint32_t metric_count_;
   const uint32_t metrics_per_tile_;
   uint32_t count_ = 0;
   std::string strips_;
@@ -75,6 +76,8 @@ class AxisBlock {
   static absl::StatusOr<AxisBlock> Parse(std::string bytes);
 
   const std::vector<Strip>& strips() const { return strips_; }
+  // Metrics of the schema.
+  uint32_t metric_count() const { return metric_count_; }
   uint32_t metrics_per_tile() const { return metrics_per_tile_; }
   // The steps or times of strip `index`; steps only where it has_step.
   absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
@@ -90,6 +93,7 @@ class AxisBlock {
                           std::vector<int64_t>* out) const;
 
   std::string bytes_;
+  uint32_t metric_count_ = 0;
   uint32_t metrics_per_tile_ = 1;
   std::vector<Strip> strips_;
   std::vector<Extent> steps_;

@@ -38,15 +38,10 @@ std::string AxisKey(GenerationId generation, RunId run, SchemaId schema,
   return BigEndianKey(generation.value, run.value, schema.value, worker_block);
 }
 
-std::string BlockKey(GenerationId generation, RunId run, SchemaId schema,
-                     uint32_t first_metric, uint32_t worker_block) {
-  return BigEndianKey(generation.value, run.value, schema.value, first_metric,
-                      worker_block);
-}
-
-std::string SummaryKey(GenerationId generation, RunId run, SchemaId schema,
-                       uint32_t metric) {
-  return BigEndianKey(generation.value, run.value, schema.value, metric);
+std::string TileKey(GenerationId generation, RunId run, SchemaId schema,
+                    uint32_t worker_block, uint32_t first_metric) {
+  return BigEndianKey(generation.value, run.value, schema.value, worker_block,
+                      first_metric);
 }
 
 std::string PrefixEnd(absl::string_view prefix) {

@@ -2,16 +2,18 @@
 //
 //   log        group u64
 //   axis       generation u32, run u32, schema u32, worker block u32
-//   blocks     generation u32, run u32, schema u32, first metric of the tile
-//              u32, worker block u32
-//   summaries  generation u32, run u32, schema u32, metric u32
+//   blocks     generation u32, run u32, schema u32, worker block u32, first
+//              metric of the tile u32
+//   summaries  as blocks
 //   meta       text: "format_version", "sealed_position", and "generation"
 //              followed by the generation u32
 //   catalog    a letter for the kind, then ids; see CatalogKind
 //
 // The generation comes first so that a seal's files never overlap older ones:
 // RocksDB's compaction has nothing to rewrite and a generation is dropped by
-// dropping its files. "metric" is a position in the schema.
+// dropping its files. The worker block comes before the tile so that a
+// generation of any size is written front to back. "metric" is a position in
+// the schema.
 #ifndef WATERFLOW_STORAGE_FORMAT_KEYS_H_
 #define WATERFLOW_STORAGE_FORMAT_KEYS_H_
 
@@ -41,10 +43,9 @@ std::string RunPrefix(GenerationId generation, RunId run);
 std::string SchemaPrefix(GenerationId generation, RunId run, SchemaId schema);
 std::string AxisKey(GenerationId generation, RunId run, SchemaId schema,
                     uint32_t worker_block);
-std::string BlockKey(GenerationId generation, RunId run, SchemaId schema,
-                     uint32_t first_metric, uint32_t worker_block);
-std::string SummaryKey(GenerationId generation, RunId run, SchemaId schema,
-                       uint32_t metric);
+// Of a block, and of its summaries.
+std::string TileKey(GenerationId generation, RunId run, SchemaId schema,
+                    uint32_t worker_block, uint32_t first_metric);
 
 // The smallest key greater than all that begin with `prefix`.
 std::string PrefixEnd(absl::string_view prefix);

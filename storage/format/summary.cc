@@ -9,6 +9,7 @@
 #include "storage/format/axis.h"
 #include "storage/format/bytes.h"
 #include "storage/format/checksum.h"
+#include "storage/model/limits.h"
 
 namespace waterflow::storage {
 namespace {
@@ -295,26 +296,56 @@ void SummaryBuilder::AddRepeat() {
   ++count_;
 }
 
-std::string SummaryBuilder::Build() && {
+std::string BuildSummaries(absl::Span<const SummaryBuilder> tile) {
   std::string out;
-  AppendVarint(count_, &out);
-  out.append(strips_);
+  AppendVarint(tile.size(), &out);
+  AppendVarint(tile.front().count_, &out);
+  for (const SummaryBuilder& metric : tile) {
+    AppendVarint(metric.strips_.size(), &out);
+  }
+  for (const SummaryBuilder& metric : tile) out.append(metric.strips_);
   AppendChecksum(&out);
   return out;
 }
 
-absl::StatusOr<std::vector<StripSummary>> ParseSummaries(
-    absl::string_view bytes) {
-  absl::StatusOr<absl::string_view> body = VerifyChecksum(bytes);
+absl::StatusOr<SummaryBlock> SummaryBlock::Parse(std::string bytes) {
+  SummaryBlock block;
+  block.bytes_ = std::move(bytes);
+  absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_);
   if (!body.ok()) return body.status();
   ByteReader in(*body);
-  const uint64_t count = in.Varint();
-  // A strip takes a byte at the least.
-  if (count > in.rest().size()) {
-    return absl::DataLossError(absl::StrCat("summaries of ", count, " strips"));
+  const uint32_t metrics = in.Varint32();
+  block.strips_ = in.Varint32();
+  // Each length takes a byte, so their number is bounded before it is stored.
+  if (!in.ok() || metrics > kMaxSchemaMetrics ||
+      block.strips_ > kMaxBlockStrips || metrics > in.rest().size()) {
+    return absl::DataLossError(absl::StrCat("summaries of ", metrics,
+                                            " metrics x ", block.strips_,
+                                            " strips are malformed"));
   }
+  block.begins_.push_back(0);
+  for (uint32_t m = 0; m < metrics; ++m) {
+    block.begins_.push_back(block.begins_.back() + in.Varint32());
+  }
+  if (!in.ok() || block.begins_.back() != in.rest().size()) {
+    return absl::DataLossError("summaries: lengths disagree with their size");
+  }
+  const size_t strips_begin = body->size() - in.rest().size();
+  for (size_t& begin : block.begins_) begin += strips_begin;
+  return block;
+}
+
+absl::StatusOr<std::vector<StripSummary>> SummaryBlock::Read(
+    uint32_t metric) const {
+  if (metric >= metric_count()) {
+    return absl::DataLossError(
+        absl::StrCat("summaries: none of metric ", metric));
+  }
+  ByteReader in(absl::string_view(bytes_).substr(
+      begins_[metric], begins_[metric + 1] - begins_[metric]));
   std::vector<StripSummary> strips;
-  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+  strips.reserve(std::min<size_t>(strips_, in.rest().size()));
+  for (uint32_t i = 0; i < strips_ && in.ok(); ++i) {
     const uint64_t head = in.Varint();
     if (head == kRepeat) {
       if (strips.empty()) {

@@ -1,8 +1,9 @@
-// What is known of a metric in a generation without reading its blocks: for
-// each strip of each worker block, in their order, a summary of the strip and,
-// where it is long, one of each 256 rows.
+// What is known of the metrics of a tile without reading their block: for each
+// strip of the worker block a summary of the strip and, where it is long, one
+// of each 256 rows.
 //
-//   summaries := strip_count varint, strip*, checksum
+//   summaries := metric_count varint, strip_count varint, length varint per
+//                metric, strips metric by metric, checksum
 //   strip     := 0: as the strip before
 //              | 1 + span_count varint (0, or ceil(rows / 256) when rows >
 //              512),
@@ -31,6 +32,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "storage/format/block.h"
 
 namespace waterflow::storage {
@@ -69,21 +71,39 @@ struct StripSummary {
 
 StripSummary Summarize(const ChunkValues& chunk);
 
+// Collects the summaries of one metric, strip by strip.
 class SummaryBuilder {
  public:
   void Add(const StripSummary& strip);
   // A strip like the one before, which there must be.
   void AddRepeat();
-  std::string Build() &&;
 
  private:
+  friend std::string BuildSummaries(absl::Span<const SummaryBuilder> tile);
   uint32_t count_ = 0;
   std::string strips_;
 };
 
-// One entry per strip. DATA_LOSS when `bytes` are not summaries.
-absl::StatusOr<std::vector<StripSummary>> ParseSummaries(
-    absl::string_view bytes);
+// The summaries of a tile: all metrics must have the same number of strips.
+std::string BuildSummaries(absl::Span<const SummaryBuilder> tile);
+
+class SummaryBlock {
+ public:
+  // Owns the bytes. DATA_LOSS when they are not summaries.
+  static absl::StatusOr<SummaryBlock> Parse(std::string bytes);
+
+  uint32_t metric_count() const {
+    return static_cast<uint32_t>(begins_.size()) - 1;
+  }
+  uint32_t strip_count() const { return strips_; }
+  // One entry per strip. `metric` counts from the tile's first one.
+  absl::StatusOr<std::vector<StripSummary>> Read(uint32_t metric) const;
+
+ private:
+  std::string bytes_;
+  uint32_t strips_ = 0;
+  std::vector<size_t> begins_;  // of each metric, and the end of the last
+};
 
 }  // namespace waterflow::storage
 

@@ -1,23 +1,25 @@
-// From heads to a generation: encodes everything of an Unsealed into one file
-// each of axes, blocks and summaries, and hands the files to RocksDB. Until the
-// seal's commit names the generation, nobody looks at it.
+// From strips to a generation: encodes them into one file each of axes, blocks
+// and summaries, front to back, and hands the files to RocksDB. Until a commit
+// names the generation in meta, nobody looks at it.
+//
+//   GenerationWriter writer(database, id, "seal");
+//   for (each run and schema, in order) writer.Add(run, schema, &source);
+//   writer.Finish(); writer.Ingest();
+//
+// Memory: the encoded chunks of one worker block and of as many metrics as the
+// source reads at once.
 #ifndef WATERFLOW_STORAGE_INGEST_GENERATION_WRITER_H_
 #define WATERFLOW_STORAGE_INGEST_GENERATION_WRITER_H_
 
 #include <array>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "storage/database/database.h"
-#include "storage/format/block.h"
 #include "storage/ingest/generation.h"
-#include "storage/ingest/strip_builder.h"
-#include "storage/ingest/unsealed.h"
+#include "storage/ingest/strip_source.h"
 
 namespace rocksdb {
 class SstFileWriter;
@@ -27,33 +29,44 @@ namespace waterflow::storage {
 
 class GenerationWriter {
  public:
-  GenerationWriter(const Database* database, GenerationId generation);
+  // `purpose` names the files while they are written: PURPOSE-id-n.tmp.
+  GenerationWriter(const Database* database, GenerationId generation,
+                   absl::string_view purpose);
   // Removes files that were not ingested.
   ~GenerationWriter();
 
-  // RESOURCE_EXHAUSTED when the disk is full; nothing is left behind then.
-  absl::StatusOr<Generation> Write(const Unsealed& unsealed);
+  // Runs ascend, and a run's schemas. RESOURCE_EXHAUSTED when the disk is full.
+  absl::Status Add(RunId run, SchemaId schema, StripSource* source);
+  // Closes the files.
+  absl::Status Finish();
+  absl::Status Ingest();
+
+  bool empty() const { return written_.strips == 0; }
+  // What was written; its bytes are known after Finish.
+  const Generation& written() const { return written_; }
 
  private:
-  using KeyValue = std::pair<std::string, std::string>;
-  // Strips of some neighbouring workers, and what it takes to read them.
+  struct Table {
+    RunId run;
+    SchemaId schema;
+    StripSource* source;
+  };
+  // Strips [begin, end) of a table, neighbouring workers.
   struct WorkerBlock {
-    std::vector<std::pair<const StripPlan*, size_t>> strips;  // plan, worker
+    uint32_t number = 0;
+    size_t begin = 0;
+    size_t end = 0;
     uint64_t rows = 0;
   };
 
-  absl::Status WriteTable(RunId run, SchemaId schema, const HeadTable& table);
-  absl::Status WriteBlock(RunId run, SchemaId schema, uint32_t block_number,
-                          const WorkerBlock& block,
-                          absl::Span<const std::vector<HeadBatchView>> heads,
-                          std::vector<class SummaryBuilder>* summaries,
-                          std::vector<KeyValue>* blocks);
+  absl::Status Open();
+  absl::Status WriteBlock(const Table& table, const WorkerBlock& block);
   absl::Status Put(Family family, absl::string_view key,
                    absl::string_view value);
-  absl::Status Finish();
 
   const Database* const database_;
-  const GenerationId generation_;
+  const std::string purpose_;
+  Generation written_;
   std::array<std::string, 3> paths_;
   std::array<std::unique_ptr<rocksdb::SstFileWriter>, 3> files_;
   StripColumns columns_;

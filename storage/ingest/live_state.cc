@@ -20,8 +20,12 @@ constexpr size_t kBatchOverheadBytes = sizeof(HeadBatch) + 16;
 
 void LiveState::AddGeneration(Generation generation) {
   MutexLock lock(&mutex_);
-  generations_.push_back(
-      std::make_shared<const Generation>(std::move(generation)));
+  InsertGeneration(std::make_shared<const Generation>(std::move(generation)));
+}
+
+void LiveState::SetNextGeneration(GenerationId next) {
+  MutexLock lock(&mutex_);
+  next_generation_ = next;
 }
 
 void LiveState::RestoreCount(RunId run, SchemaId schema, WorkerId worker,
@@ -246,8 +250,8 @@ void LiveState::Applier::Delete(RunId run) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   state_->NoteRecord();
   Unsealed& open = *state_->open_;
   open.deleted.push_back(run);
-  // Heads are dropped here; those being sealed are dropped from the generation
-  // by the next seal.
+  state_->deleted_runs_.insert(run);
+  // Heads are dropped here; those being sealed, and what is sealed, by a merge.
   for (auto it = open.tables.lower_bound({run, SchemaId{0}});
        it != open.tables.end() && it->first.first == run;) {
     for (const auto& [worker, head] : it->second.heads) {
@@ -336,10 +340,51 @@ std::shared_ptr<const Unsealed> LiveState::BeginSeal() {
 void LiveState::FinishSeal(std::shared_ptr<const Generation> generation) {
   std::shared_ptr<const Unsealed> sealed;  // freed outside the lock
   MutexLock lock(&mutex_);
-  if (generation != nullptr) generations_.push_back(std::move(generation));
+  if (generation != nullptr) InsertGeneration(std::move(generation));
   sealed = std::move(sealing_);
   sealing_ = nullptr;
   ForgetIdleLanes();
+}
+
+// ---- generations ----
+
+GenerationId LiveState::NewGenerationId() {
+  MutexLock lock(&mutex_);
+  const GenerationId id = next_generation_;
+  ++next_generation_.value;
+  return id;
+}
+
+std::vector<std::shared_ptr<const Generation>> LiveState::generations() {
+  MutexLock lock(&mutex_);
+  return generations_;
+}
+
+absl::flat_hash_set<RunId> LiveState::deleted_runs() {
+  MutexLock lock(&mutex_);
+  return deleted_runs_;
+}
+
+void LiveState::NoteDeleted(RunId run) {
+  MutexLock lock(&mutex_);
+  deleted_runs_.insert(run);
+}
+
+void LiveState::ReplaceGenerations(
+    absl::Span<const std::shared_ptr<const Generation>> parts,
+    std::shared_ptr<const Generation> merged) {
+  MutexLock lock(&mutex_);
+  std::erase_if(generations_, [&](const auto& generation) {
+    return std::find(parts.begin(), parts.end(), generation) != parts.end();
+  });
+  if (merged != nullptr) InsertGeneration(std::move(merged));
+}
+
+void LiveState::InsertGeneration(std::shared_ptr<const Generation> generation) {
+  const auto at = std::upper_bound(
+      generations_.begin(), generations_.end(), generation->first,
+      [](GenerationId first, const auto& g) { return first < g->first; });
+  generations_.insert(at, std::move(generation));
 }
 
 // ---- reading ----
@@ -371,11 +416,6 @@ Snapshot LiveState::TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
     if (used) snapshot.pins.push_back(source);
   }
   return snapshot;
-}
-
-std::vector<std::shared_ptr<const Generation>> LiveState::generations() {
-  MutexLock lock(&mutex_);
-  return generations_;
 }
 
 RunActivity LiveState::activity(RunId run) {

@@ -48,6 +48,7 @@ class LiveState {
 
   // ---- at open ----
   void AddGeneration(Generation generation);
+  void SetNextGeneration(GenerationId next);
   void RestoreCount(RunId run, SchemaId schema, WorkerId worker,
                     const RowCountValue& value);
   void SetPosition(Position position);
@@ -96,10 +97,23 @@ class LiveState {
   // none).
   void FinishSeal(std::shared_ptr<const Generation> generation);
 
+  // ---- generations ----
+  // A number that no generation had.
+  GenerationId NewGenerationId();
+  // Oldest first.
+  std::vector<std::shared_ptr<const Generation>> generations();
+  // Runs whose delete is durable. Their rows may stand in generations: nobody
+  // asks for them, and merges leave them out.
+  absl::flat_hash_set<RunId> deleted_runs();
+  void NoteDeleted(RunId run);
+  // `merged` (null: nothing was left) takes the place of `parts`.
+  void ReplaceGenerations(
+      absl::Span<const std::shared_ptr<const Generation>> parts,
+      std::shared_ptr<const Generation> merged);
+
   // ---- reading ----
   Snapshot TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
                         const absl::flat_hash_set<WorkerId>* workers);
-  std::vector<std::shared_ptr<const Generation>> generations();
   // Zeros for a run that nothing is known of.
   RunActivity activity(RunId run);
   // Rows of each worker of a run.
@@ -131,6 +145,9 @@ class LiveState {
   // Lanes that no session holds and no seal must write are forgotten.
   void ForgetIdleLanes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  void InsertGeneration(std::shared_ptr<const Generation> generation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const Database* const database_;
 
   Mutex mutex_;
@@ -139,8 +156,11 @@ class LiveState {
       std::make_shared<Unsealed>();
   std::shared_ptr<const Unsealed> sealing_ ABSL_GUARDED_BY(mutex_);
   uint64_t epoch_ ABSL_GUARDED_BY(mutex_) = 1;
+  // By Generation::first.
   std::vector<std::shared_ptr<const Generation>> generations_
       ABSL_GUARDED_BY(mutex_);
+  GenerationId next_generation_ ABSL_GUARDED_BY(mutex_){1};
+  absl::flat_hash_set<RunId> deleted_runs_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<LaneName, std::shared_ptr<Lane>> lanes_
       ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Lane>> touched_lanes_ ABSL_GUARDED_BY(mutex_);

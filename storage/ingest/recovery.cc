@@ -49,7 +49,8 @@ absl::StatusOr<absl::btree_set<GenerationId>> LoadGenerations(
   return committed;
 }
 
-// A seal that died after it ingested its files and before its commit.
+// A seal or merge that died after it ingested its files and before its commit,
+// and generations that a merge replaced whose files were not dropped any more.
 absl::Status DropUncommitted(Database* database,
                              const absl::btree_set<GenerationId>& committed,
                              GenerationId* highest) {
@@ -81,7 +82,7 @@ absl::Status DropUncommitted(Database* database,
   return absl::OkStatus();
 }
 
-// Files of a seal that died before they were ingested.
+// Files of a seal or merge that died before they were ingested.
 absl::Status RemoveUnfinishedFiles(const Database& database) {
   rocksdb::Env* const env = database.db()->GetEnv();
   std::vector<std::string> files;
@@ -93,6 +94,15 @@ absl::Status RemoveUnfinishedFiles(const Database& database) {
     }
   }
   return ToStatus(s, "remove unfinished files");
+}
+
+// Generations still list runs that were deleted before the sealed position.
+void NoteDeletedRuns(const Catalog& catalog, LiveState* state) {
+  for (const auto& generation : state->generations()) {
+    for (const auto& [run, rows] : generation->runs) {
+      if (catalog.FindRun(run) == nullptr) state->NoteDeleted(run);
+    }
+  }
 }
 
 absl::Status LoadCatalog(const Database& database, Catalog* catalog,
@@ -236,10 +246,12 @@ absl::StatusOr<Recovered> Recover(Database* database, Log* log,
     return s;
   }
   if (absl::Status s = RemoveUnfinishedFiles(*database); !s.ok()) return s;
-  recovered.next.value = highest.value + 1;
+  state->SetNextGeneration({highest.value + 1});
   if (absl::Status s = LoadCatalog(*database, catalog, state); !s.ok()) {
     return s;
   }
+
+  NoteDeletedRuns(*catalog, state);
 
   state->SetPosition(*sealed);
   Replayer replayer(catalog, state);

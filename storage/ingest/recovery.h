@@ -13,8 +13,7 @@
 namespace waterflow::storage {
 
 struct Recovered {
-  Position last;      // of the log
-  GenerationId next;  // free for the next seal
+  Position last;  // of the log
   uint64_t replayed_rows = 0;
 };
 

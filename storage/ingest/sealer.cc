@@ -8,6 +8,7 @@
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/ingest/generation_writer.h"
+#include "storage/ingest/head_source.h"
 #include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
@@ -27,19 +28,19 @@ uint64_t ThreadCpuNs() {
 }  // namespace
 
 Sealer::Sealer(const EngineOptions& options, Database* database, Log* log,
-               LiveState* state)
+               LiveState* state, std::function<void()> sealed)
     : options_(options),
       database_(database),
       log_(log),
       state_(state),
       seal_bytes_(options.seal_bytes != 0
                       ? options.seal_bytes
-                      : PlanMemory(options.memory_limit_bytes).seal_bytes) {}
+                      : PlanMemory(options.memory_limit_bytes).seal_bytes),
+      sealed_(std::move(sealed)) {}
 
 Sealer::~Sealer() { Stop(); }
 
-void Sealer::Start(GenerationId next) {
-  next_ = next;
+void Sealer::Start() {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -130,37 +131,57 @@ void Sealer::Run() {
 }
 
 absl::Status Sealer::Seal() {
-  std::shared_ptr<Generation> generation;
   database_->Reach("seal:before_files");
+  std::shared_ptr<const Generation> generation;
   if (!unsealed_->tables.empty()) {
-    GenerationWriter writer(database_, next_);
-    absl::StatusOr<Generation> written = writer.Write(*unsealed_);
+    absl::StatusOr<std::shared_ptr<const Generation>> written =
+        WriteGeneration(*unsealed_);
     if (!written.ok()) return written.status();
-    generation = std::make_shared<Generation>(*std::move(written));
+    generation = *std::move(written);
   }
   database_->Reach("seal:after_ingest");
-  if (absl::Status s = CommitSeal(*unsealed_, generation.get()); !s.ok()) {
+  const std::shared_ptr<const Unsealed> sealed = unsealed_;
+  if (absl::Status s = CommitSeal(std::move(generation)); !s.ok()) {
     // The files are in, but nobody knows them: the next try takes a new number,
     // and the next start drops them.
-    ++next_.value;
     database_->Resume().IgnoreError();
     return s;
   }
-  database_->Reach("seal:after_commit");
-  ++next_.value;
   seals_.fetch_add(1);
-  const std::shared_ptr<const Unsealed> sealed = std::move(unsealed_);
-  unsealed_ = nullptr;
-  state_->FinishSeal(std::move(generation));
   database_->Reach("seal:before_reclaim");
   log_->Trim(sealed->last);
-  Reclaim(*sealed);
+  if (!sealed->deleted.empty()) logs_due_ = true;
   database_->Reach("seal:after_reclaim");
+  sealed_();
   return absl::OkStatus();
 }
 
-absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
-                                const Generation* generation) {
+absl::StatusOr<std::shared_ptr<const Generation>> Sealer::WriteGeneration(
+    const Unsealed& unsealed) {
+  GenerationWriter writer(database_, state_->NewGenerationId(), "seal");
+  for (const auto& [key, table] : unsealed.tables) {
+    HeadSource heads(table);
+    if (absl::Status s = writer.Add(key.first, key.second, &heads); !s.ok()) {
+      return s;
+    }
+  }
+  if (writer.empty()) return std::shared_ptr<const Generation>();
+  if (absl::Status s = writer.Finish(); !s.ok()) return s;
+  if (absl::Status s = writer.Ingest(); !s.ok()) return s;
+  bytes_.fetch_add(writer.written().bytes);
+  return std::make_shared<const Generation>(writer.written());
+}
+
+void Sealer::ReleaseLogs() {
+  const absl::Time now = absl::Now();
+  if (!logs_due_ || now - logs_released_ < kReleaseInterval) return;
+  logs_due_ = false;
+  logs_released_ = now;
+  database_->ReleaseLogs().IgnoreError();
+}
+
+absl::Status Sealer::CommitSeal(std::shared_ptr<const Generation> generation) {
+  const Unsealed& unsealed = *unsealed_;
   rocksdb::WriteBatch batch;
   auto* const meta = database_->family(Family::kMeta);
   auto* const catalog = database_->family(Family::kCatalog);
@@ -178,12 +199,6 @@ absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
     for (const CatalogKind kind : kKindsOfRun) {
       erase(Family::kCatalog, CatalogKey(kind, run.value));
     }
-    for (const auto& older : state_->generations()) {
-      if (!older->runs.contains(run)) continue;
-      for (const Family family : kGenerationFamilies) {
-        erase(family, RunPrefix(older->id, run));
-      }
-    }
   }
   if (generation != nullptr) {
     batch.Put(meta, MetaGenerationKey(generation->id), generation->Encode());
@@ -191,31 +206,13 @@ absl::Status Sealer::CommitSeal(const Unsealed& unsealed,
   std::string position;
   AppendFixed(unsealed.last.value, &position);
   batch.Put(meta, ToSlice(kMetaSealedPosition), position);
-  return database_->Write(&batch, /*sync=*/true);
-}
-
-void Sealer::ReleaseLogs() {
-  const absl::Time now = absl::Now();
-  if (!logs_due_ || now - logs_released_ < kReleaseInterval) return;
-  logs_due_ = false;
-  logs_released_ = now;
-  database_->ReleaseLogs().IgnoreError();
-}
-
-void Sealer::Reclaim(const Unsealed& unsealed) {
-  if (!unsealed.deleted.empty()) logs_due_ = true;
-  // Failing here costs space until the next flush, and nothing else.
-  for (const RunId run : unsealed.deleted) {
-    for (const auto& generation : state_->generations()) {
-      if (!generation->runs.contains(run)) continue;
-      const std::string prefix = RunPrefix(generation->id, run);
-      for (const Family family : kGenerationFamilies) {
-        // Not again after an error: a flush that failed half-way must not be
-        // tried twice (Database::Resume says why).
-        if (!database_->Reclaim(family, prefix, PrefixEnd(prefix)).ok()) return;
-      }
-    }
+  if (absl::Status s = database_->Write(&batch, /*sync=*/true); !s.ok()) {
+    return s;
   }
+  database_->Reach("seal:after_commit");
+  unsealed_ = nullptr;
+  state_->FinishSeal(std::move(generation));
+  return absl::OkStatus();
 }
 
 }  // namespace waterflow::storage

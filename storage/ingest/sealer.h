@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -26,13 +27,15 @@ class Sealer {
   struct Stats {
     uint64_t seals = 0;
     uint64_t cpu_ns = 0;
+    uint64_t bytes = 0;  // written
   };
 
+  // `sealed` is called behind each seal, on the sealer's thread.
   Sealer(const EngineOptions& options, Database* database, Log* log,
-         LiveState* state);
+         LiveState* state, std::function<void()> sealed);
   ~Sealer();
 
-  void Start(GenerationId next);
+  void Start();
   void Stop();
 
   // Bytes of heads at which they are sealed; ingest waits at twice as much.
@@ -44,7 +47,7 @@ class Sealer {
   absl::Status WaitForRoom();
   // Seals what is there now; returns its rows.
   absl::StatusOr<uint64_t> SealNow();
-  Stats stats() const { return {seals_.load(), cpu_ns_.load()}; }
+  Stats stats() const { return {seals_.load(), cpu_ns_.load(), bytes_.load()}; }
 
  private:
   void Run();
@@ -52,11 +55,13 @@ class Sealer {
   // Seals until a position is settled; what was taken stays taken over
   // failures.
   absl::Status Seal();
-  absl::Status CommitSeal(const Unsealed& unsealed,
-                          const Generation* generation);
-  // Frees the disk space of deleted runs.
-  void Reclaim(const Unsealed& unsealed);
-  // Does the same for the log, soon after deletes but not for each of many.
+  absl::StatusOr<std::shared_ptr<const Generation>> WriteGeneration(
+      const Unsealed& unsealed);
+  // Makes the generation (null: there is none) and all that goes with it the
+  // truth, on disk and for readers.
+  absl::Status CommitSeal(std::shared_ptr<const Generation> generation);
+  // Lets go of logs that hold deleted rows, soon after deletes but not for
+  // each of many.
   void ReleaseLogs();
 
   const EngineOptions options_;
@@ -64,6 +69,7 @@ class Sealer {
   Log* const log_;
   LiveState* const state_;
   const size_t seal_bytes_;
+  const std::function<void()> sealed_;
 
   Mutex mutex_;
   CondVar wake_;     // for the thread
@@ -76,10 +82,10 @@ class Sealer {
 
   std::atomic<uint64_t> seals_{0};
   std::atomic<uint64_t> cpu_ns_{0};
+  std::atomic<uint64_t> bytes_{0};
 
   // The thread's own:
   std::shared_ptr<const Unsealed> unsealed_;  // being sealed
-  GenerationId next_;
   bool logs_due_ = false;  // runs were deleted since they were released
   absl::Time logs_released_ = absl::InfinitePast();
   std::thread thread_;

@@ -34,7 +34,7 @@ class GenerationWalk : public FamilyWalk {
     if (in.ok() && !committed_->contains(generation)) {
       return PrefixEnd(GenerationPrefix(generation));
     }
-    // Behind a damaged axis there are blocks that it would have named.
+    // Behind a damaged axis there are values that it would have named.
     const auto run = RunId{in.BigEndian<uint32_t>()};
     const auto schema = SchemaId{in.BigEndian<uint32_t>()};
     if (!in.ok() || damaged != SchemaPrefix(generation, run, schema)) {
@@ -55,12 +55,6 @@ struct Place {
   RunId run;
   SchemaId schema;
   uint32_t metrics = 0;
-};
-
-struct Axis {
-  uint32_t worker_block = 0;
-  size_t first_strip = 0;  // of it in the summaries
-  AxisBlock block;
 };
 
 bool SameBits(double a, double b) { return std::memcmp(&a, &b, 8) == 0; }
@@ -97,7 +91,7 @@ class Checker {
         summaries_(run, Family::kSummaries, &committed_) {}
 
   void Check(const Generation& generation) {
-    for (const RunId id : generation.runs) {
+    for (const auto& [id, rows] : generation.runs) {
       const auto found = catalog_.runs().find(id);
       if (found == catalog_.runs().end()) continue;  // deleted since
       for (const auto& [schema, names] : found->second.schemas) {
@@ -116,7 +110,8 @@ class Checker {
   }
 
  private:
-  using Stored = absl::btree_map<uint32_t, std::vector<StripSummary>>;
+  // Summaries of a tile, by metric and strip.
+  using Stored = std::vector<std::vector<StripSummary>>;
   struct Rows {
     uint64_t rows = 0;
     uint64_t end = 0;
@@ -137,33 +132,28 @@ class Checker {
   void CheckSchema(const Place& at) {
     const std::string prefix = SchemaPrefix(at.generation, at.run, at.schema);
     Found& found = found_[{at.run, at.schema}];
-    std::vector<Axis> axes;
-    size_t strips = 0;
-    bool damaged = false;
+    blocks_.damaged.clear();
+    summaries_.damaged.clear();
     for (const uint32_t number : WorkerBlocks(prefix)) {
       const std::string key = AxisKey(at.generation, at.run, at.schema, number);
       absl::StatusOr<AxisBlock> axis = ReadAxis(key);
-      if (axis.ok()) {
-        const size_t count = axis->strips().size();
-        axes.push_back({number, strips, *std::move(axis)});
-        strips += count;
-        for (const Strip& strip : axes.back().block.strips()) {
-          Rows& rows = found.rows[strip.worker];
-          rows.rows += strip.rows;
-          rows.end = std::max(rows.end, strip.first_row + strip.rows);
-        }
-      } else {
+      if (!axis.ok()) {
         run_->Problem(Family::kAxis, key, axis.status().message());
-        damaged = true;
+        found.damaged = true;
+        blocks_.damaged = summaries_.damaged = prefix;
+        continue;
+      }
+      for (const Strip& strip : axis->strips()) {
+        Rows& rows = found.rows[strip.worker];
+        rows.rows += strip.rows;
+        rows.end = std::max(rows.end, strip.first_row + strip.rows);
+      }
+      for (uint32_t first = 0; first < at.metrics;
+           first += axis->metrics_per_tile()) {
+        if (!run_->cancelled().ok()) return;
+        CheckTile(at, *axis, number, first, &found);
       }
     }
-    found.damaged = found.damaged || damaged;
-    blocks_.damaged = damaged ? prefix : "";
-    summaries_.damaged = blocks_.damaged;
-    if (axes.empty()) return;
-    // Where an axis is missing, strips can not be told apart in the summaries.
-    const Stored stored = ReadSummaries(at, strips, damaged);
-    CheckBlocks(at, axes, stored, &found);
   }
 
   // The worker blocks that axes, or (where these cannot be listed) blocks name.
@@ -226,84 +216,81 @@ class Checker {
     return absl::OkStatus();
   }
 
-  Stored ReadSummaries(const Place& at, size_t strips, bool damaged) {
-    Stored stored;
-    for (uint32_t m = 0; m < at.metrics; ++m) {
-      const std::string key = SummaryKey(at.generation, at.run, at.schema, m);
-      const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
-      absl::StatusOr<std::vector<StripSummary>> parsed =
-          bytes.ok() ? ParseSummaries(*bytes) : bytes.status();
-      if (!parsed.ok()) {
-        run_->Problem(Family::kSummaries, key, parsed.status().message());
-      } else if (damaged) {
-        continue;
-      } else if (parsed->size() != strips) {
-        run_->Problem(
-            Family::kSummaries, key,
-            absl::StrCat(parsed->size(), " strips, the axes have ", strips));
+  // One block and its summaries, which have the same key.
+  void CheckTile(const Place& at, const AxisBlock& axis, uint32_t number,
+                 uint32_t first, Found* found) {
+    const std::string key =
+        TileKey(at.generation, at.run, at.schema, number, first);
+    const uint32_t metrics =
+        std::min(axis.metrics_per_tile(), at.metrics - first);
+    const Stored stored = ReadSummaries(key, axis, metrics);
+    const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
+    const absl::Status s =
+        bytes.ok()
+            ? CheckBlock(key, axis, metrics, std::string(*bytes), stored, found)
+            : bytes.status();
+    if (s.ok()) return;
+    found->damaged = true;
+    run_->Problem(Family::kBlocks, key, s.message());
+  }
+
+  // Of each metric of the tile; empty where they cannot be read.
+  Stored ReadSummaries(const std::string& key, const AxisBlock& axis,
+                       uint32_t metrics) {
+    const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
+    absl::StatusOr<SummaryBlock> block =
+        bytes.ok() ? SummaryBlock::Parse(std::string(*bytes)) : bytes.status();
+    absl::Status s = block.status();
+    if (s.ok() && block->metric_count() != metrics) {
+      s = absl::DataLossError(absl::StrCat(
+          block->metric_count(), " metrics, its axis says ", metrics));
+    }
+    Stored stored(metrics);
+    for (uint32_t m = 0; m < metrics && s.ok(); ++m) {
+      absl::StatusOr<std::vector<StripSummary>> strips = block->Read(m);
+      if (!strips.ok()) {
+        s = strips.status();
+      } else if (strips->size() != axis.strips().size()) {
+        s = absl::DataLossError(absl::StrCat(
+            strips->size(), " strips, its axis has ", axis.strips().size()));
       } else {
-        stored[m] = *std::move(parsed);
+        stored[m] = *std::move(strips);
       }
     }
+    if (!s.ok()) run_->Problem(Family::kSummaries, key, s.message());
     return stored;
   }
 
-  void CheckBlocks(const Place& at, const std::vector<Axis>& axes,
-                   const Stored& stored, Found* found) {
-    for (uint32_t first = 0; first < at.metrics; ++first) {
-      for (const Axis& axis : axes) {
-        const uint32_t tile = axis.block.metrics_per_tile();
-        if (first % tile != 0 || !run_->cancelled().ok()) continue;
-        const std::string key = BlockKey(at.generation, at.run, at.schema,
-                                         first, axis.worker_block);
-        const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
-        const absl::Status s =
-            bytes.ok() ? CheckBlock(at, axis, first, std::string(*bytes),
-                                    stored, found)
-                       : bytes.status();
-        if (s.ok()) continue;
-        found->damaged = true;
-        run_->Problem(Family::kBlocks, key, s.message());
-      }
-    }
-  }
-
-  absl::Status CheckBlock(const Place& at, const Axis& axis, uint32_t first,
-                          std::string bytes, const Stored& stored,
-                          Found* found) {
+  absl::Status CheckBlock(const std::string& key, const AxisBlock& axis,
+                          uint32_t metrics, std::string bytes,
+                          const Stored& stored, Found* found) {
     ++run_->report().blocks;
     absl::StatusOr<Block> block = Block::Parse(std::move(bytes));
     if (!block.ok()) return block.status();
-    const uint32_t tile =
-        std::min(axis.block.metrics_per_tile(), at.metrics - first);
-    const std::vector<Strip>& strips = axis.block.strips();
-    if (block->metric_count() != tile ||
+    const std::vector<Strip>& strips = axis.strips();
+    if (block->metric_count() != metrics ||
         block->strip_count() != strips.size()) {
       return absl::DataLossError(absl::StrCat(
           block->metric_count(), " metrics x ", block->strip_count(),
-          " strips, its axis says ", tile, " x ", strips.size()));
+          " strips, its axis says ", metrics, " x ", strips.size()));
     }
     ChunkValues chunk;
-    for (uint32_t m = 0; m < tile; ++m) {
-      const auto summaries = stored.find(first + m);
+    for (uint32_t m = 0; m < metrics; ++m) {
       const char* wrong = nullptr;
       for (uint32_t s = 0; s < strips.size(); ++s) {
         if (absl::Status r = block->Read(m, s, strips[s].rows, &chunk);
             !r.ok()) {
-          return absl::DataLossError(absl::StrCat(
-              "metric ", first + m, ", strip ", s, ": ", r.message()));
+          return absl::DataLossError(
+              absl::StrCat("metric ", m, ", strip ", s, ": ", r.message()));
         }
         run_->report().values += chunk.values.size();
         found->values[strips[s].worker] += chunk.values.size();
-        if (summaries == stored.end() || wrong != nullptr) continue;
-        wrong = Disagreement(summaries->second[axis.first_strip + s].all,
-                             Summarize(chunk).all);
+        if (stored[m].empty() || wrong != nullptr) continue;
+        wrong = Disagreement(stored[m][s].all, Summarize(chunk).all);
         if (wrong == nullptr) continue;
-        run_->Problem(Family::kSummaries,
-                      SummaryKey(at.generation, at.run, at.schema, first + m),
-                      absl::StrCat("strip ", axis.first_strip + s, ": its ",
-                                   wrong, ", and the values in worker block ",
-                                   axis.worker_block, ", disagree"));
+        run_->Problem(Family::kSummaries, key,
+                      absl::StrCat("metric ", m, ", strip ", s, ": its ", wrong,
+                                   " and the values disagree"));
       }
     }
     return absl::OkStatus();

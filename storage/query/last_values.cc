@@ -127,43 +127,39 @@ class LastValuesReader {
   absl::Status ReadSealed(SchemaId schema, const Columns& columns) {
     absl::StatusOr<const std::vector<SealedRows>*> all = sealed_->Rows(schema);
     if (!all.ok()) return all.status();
-    // The last rows of a generation's strips, read once for all metrics.
-    for (auto begin = (*all)->begin(); begin != (*all)->end();) {
-      const GenerationId generation = begin->generation;
-      const auto end = std::find_if(begin, (*all)->end(),
-                                    [generation](const SealedRows& rows) {
-                                      return rows.generation != generation;
-                                    });
+    for (const SealedRows& rows : **all) {
+      // Columns ascend: those of a tile come one after the other.
+      std::optional<SummaryBlock> tile;
+      uint32_t tile_end = 0;
       for (const auto& [column, metric] : columns) {
-        absl::StatusOr<std::vector<StripSummary>> summaries =
-            sealed_->Summaries(generation, schema, column);
+        uint32_t place = column % rows.axis.metrics_per_tile();
+        if (!tile.has_value() || column >= tile_end) {
+          absl::StatusOr<SummaryBlock> read =
+              sealed_->ReadSummaries(schema, rows, column, &place);
+          if (!read.ok()) return read.status();
+          tile = *std::move(read);
+          tile_end = column - place + rows.axis.metrics_per_tile();
+        }
+        absl::StatusOr<std::vector<StripSummary>> summaries = tile->Read(place);
         if (!summaries.ok()) return summaries.status();
-        size_t strip = 0;
-        for (auto rows = begin; rows != end; ++rows) {
-          if (absl::Status s = ReadWorkerBlock(schema, *rows, column, metric,
-                                               *summaries, &strip);
-              !s.ok()) {
-            return s;
-          }
+        if (absl::Status s =
+                ReadWorkerBlock(schema, rows, column, metric, *summaries);
+            !s.ok()) {
+          return s;
         }
       }
-      begin = end;
     }
     return absl::OkStatus();
   }
 
   absl::Status ReadWorkerBlock(SchemaId schema, const SealedRows& rows,
                                uint32_t column, size_t metric,
-                               const std::vector<StripSummary>& summaries,
-                               size_t* next_summary) {
+                               const std::vector<StripSummary>& summaries) {
     const std::vector<Strip>& strips = rows.axis.strips();
-    if (*next_summary + strips.size() > summaries.size()) {
-      return absl::DataLossError("summaries disagree with their axis");
-    }
     std::optional<Block> block;
     uint32_t place = 0;
     for (uint32_t i = 0; i < strips.size(); ++i) {
-      const Summary& summary = summaries[(*next_summary)++].all;
+      const Summary& summary = summaries[i].all;
       const Strip& strip = strips[i];
       if (!run_.Selects(strip.worker) || summary.values() == 0) continue;
       if (absl::Status s = ReadAxis(rows, i); !s.ok()) return s;

@@ -49,8 +49,8 @@ absl::StatusOr<Block> SealedReader::ReadBlock(SchemaId schema,
                                               uint32_t column,
                                               uint32_t* metric) const {
   *metric = column % rows.axis.metrics_per_tile();
-  const std::string key = BlockKey(rows.generation, run_, schema,
-                                   column - *metric, rows.worker_block);
+  const std::string key = TileKey(rows.generation, run_, schema,
+                                  rows.worker_block, column - *metric);
   absl::StatusOr<std::string> bytes = database_->Get(Family::kBlocks, key);
   if (!bytes.ok()) return NameKey(bytes.status(), "block", key);
   absl::StatusOr<Block> block = Block::Parse(*std::move(bytes));
@@ -62,14 +62,21 @@ absl::StatusOr<Block> SealedReader::ReadBlock(SchemaId schema,
   return block;
 }
 
-absl::StatusOr<std::vector<StripSummary>> SealedReader::Summaries(
-    GenerationId generation, SchemaId schema, uint32_t column) const {
-  const std::string key = SummaryKey(generation, run_, schema, column);
+absl::StatusOr<SummaryBlock> SealedReader::ReadSummaries(
+    SchemaId schema, const SealedRows& rows, uint32_t column,
+    uint32_t* metric) const {
+  *metric = column % rows.axis.metrics_per_tile();
+  const std::string key = TileKey(rows.generation, run_, schema,
+                                  rows.worker_block, column - *metric);
   absl::StatusOr<std::string> bytes = database_->Get(Family::kSummaries, key);
   if (!bytes.ok()) return NameKey(bytes.status(), "summary", key);
-  absl::StatusOr<std::vector<StripSummary>> parsed = ParseSummaries(*bytes);
-  if (!parsed.ok()) return NameKey(parsed.status(), "summary", key);
-  return parsed;
+  absl::StatusOr<SummaryBlock> block = SummaryBlock::Parse(*std::move(bytes));
+  if (!block.ok()) return NameKey(block.status(), "summary", key);
+  if (block->strip_count() != rows.axis.strips().size()) {
+    return NameKey(absl::DataLossError("disagrees with its axis"), "summary",
+                   key);
+  }
+  return block;
 }
 
 }  // namespace waterflow::storage

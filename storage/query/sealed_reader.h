@@ -43,10 +43,11 @@ class SealedReader {
   absl::StatusOr<Block> ReadBlock(SchemaId schema, const SealedRows& rows,
                                   uint32_t column, uint32_t* metric) const;
 
-  // One entry per strip of the generation, over its worker blocks.
-  absl::StatusOr<std::vector<StripSummary>> Summaries(GenerationId generation,
-                                                      SchemaId schema,
-                                                      uint32_t column) const;
+  // The summaries that hold `column` of these rows, and the column's place.
+  absl::StatusOr<SummaryBlock> ReadSummaries(SchemaId schema,
+                                             const SealedRows& rows,
+                                             uint32_t column,
+                                             uint32_t* metric) const;
 
  private:
   const Database* const database_;

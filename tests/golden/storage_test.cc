@@ -48,7 +48,7 @@ std::string Record(const LogRecord& record) {
 }
 
 std::string ExampleAxis() {
-  AxisBuilder axis(4);
+  AxisBuilder axis(6, 4);
   Strip strip;
   strip.attempt = 1;
   for (const uint32_t worker : {0u, 1u}) {
@@ -84,14 +84,16 @@ StripSummary ExampleSummary() {
 }
 
 std::string ExampleSummaries() {
-  SummaryBuilder summaries;
-  summaries.Add(ExampleSummary());
-  summaries.AddRepeat();
-  summaries.Add({});
-  summaries.Add(Summarize({.rows = 3, .present = {}, .values = {0.1, 2, 3}}));
-  summaries.Add(
-      Summarize({.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}}));
-  return std::move(summaries).Build();
+  std::vector<SummaryBuilder> tile(2);
+  for (SummaryBuilder& metric : tile) {
+    metric.Add(ExampleSummary());
+    metric.AddRepeat();
+    metric.Add({});
+    metric.Add(Summarize({.rows = 3, .present = {}, .values = {0.1, 2, 3}}));
+    metric.Add(
+        Summarize({.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}}));
+  }
+  return BuildSummaries(tile);
 }
 
 std::string ExampleRun() {
@@ -114,10 +116,8 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
       new std::map<std::string, std::function<std::string()>>{
           {"key log", [] { return LogKey({258}); }},
           {"key axis", [] { return AxisKey(kGeneration, kRun, kSchema, 1); }},
-          {"key block",
-           [] { return BlockKey(kGeneration, kRun, kSchema, 64, 1); }},
-          {"key summary",
-           [] { return SummaryKey(kGeneration, kRun, kSchema, 65); }},
+          {"key tile",
+           [] { return TileKey(kGeneration, kRun, kSchema, 1, 64); }},
           {"key generation", [] { return MetaGenerationKey(kGeneration); }},
           {"key lane", [] { return LaneKey(kRun, {5}, ExampleUuid(), 9); }},
           {"key row count", [] { return RowCountKey(kRun, kSchema, {5}); }},
@@ -198,7 +198,10 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
   EXPECT_EQ(chunk.values, (std::vector<double>{1.5, 1.5}));
   EXPECT_EQ(chunk.present, "\x05");
 
-  const auto summaries = ParseSummaries(ExampleSummaries());
+  const auto tile = SummaryBlock::Parse(ExampleSummaries());
+  ASSERT_TRUE(tile.ok()) << tile.status();
+  EXPECT_EQ(tile->metric_count(), 2u);
+  const auto summaries = tile->Read(1);
   ASSERT_TRUE(summaries.ok()) << summaries.status();
   const Summary& all = summaries->at(0).all;
   EXPECT_EQ(all.count, 3u);
@@ -237,7 +240,7 @@ TEST(GoldenStorage, ADamagedBitIsAlwaysFound) {
            {"axis", [](std::string b) { return AxisBlock::Parse(b).ok(); }},
            {"block", [](std::string b) { return Block::Parse(b).ok(); }},
            {"summaries",
-            [](std::string b) { return ParseSummaries(b).ok(); }}}) {
+            [](std::string b) { return SummaryBlock::Parse(b).ok(); }}}) {
     const std::string bytes = Examples().at(name)();
     ASSERT_TRUE(parses(bytes)) << name;
     for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {

@@ -143,10 +143,10 @@ TEST_F(KeepVerify, OfflineNeedsAStoreThatNobodyHasOpen) {
 }
 
 TEST_F(KeepVerify, ADamagedBlockIsNamedAndCostsItselfAlone) {
-  // Generation 1, run 2, schema 0, metric 32, worker block 0: whichever tile it
-  // is, its first metric is a multiple of 32.
+  // Generation 1, run 2, schema 0, worker block 0, metric 32: however many
+  // metrics a tile has, one begins there.
   const std::string key =
-      BlockKey(GenerationId{1}, RunId{2}, SchemaId{0}, 32, 0);
+      TileKey(GenerationId{1}, RunId{2}, SchemaId{0}, 0, 32);
   Tamper(Family::kBlocks, key, [](std::string& value) {
     value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
     return true;
@@ -155,7 +155,7 @@ TEST_F(KeepVerify, ADamagedBlockIsNamedAndCostsItselfAlone) {
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
   EXPECT_THAT(problems_[0],
-              StartsWith("blocks 0000000100000002000000000000002000000000: "));
+              StartsWith("blocks 0000000100000002000000000000000000000020: "));
   EXPECT_THAT(problems_[0], HasSubstr("checksum"));
   Reopen();
   EXPECT_EQ(ReadRaw(runs_[0], "m32").at(0).size(), 2 * kRows);
@@ -188,9 +188,9 @@ TEST_F(KeepVerify, ABitThatTurnedInAFileIsFoundAndCostsItsKeysAlone) {
 TEST_F(KeepVerify, WhatIsMissingOrSurplusIsNamed) {
   const auto gone = [](std::string&) { return false; };
   Tamper(Family::kBlocks,
-         BlockKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0), gone);
+         TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0), gone);
   Tamper(Family::kSummaries,
-         SummaryKey(GenerationId{1}, RunId{1}, SchemaId{0}, 5), gone);
+         TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 32), gone);
   Tamper(Family::kCatalog, RowCountKey(RunId{2}, SchemaId{0}, WorkerId{1}),
          [](std::string& value) {
            value = EncodeValue(RowCountValue{.rows = 1, .values = 2});
@@ -198,31 +198,34 @@ TEST_F(KeepVerify, WhatIsMissingOrSurplusIsNamed) {
          });
   ASSERT_TRUE(Offline().ok());
   ASSERT_EQ(problems_.size(), 3u) << absl::StrJoin(problems_, "\n");
-  EXPECT_THAT(problems_[0], HasSubstr("summaries 0000000100000001"));
+  EXPECT_THAT(problems_[0], HasSubstr("blocks 0000000100000001"));
   EXPECT_THAT(problems_[0], HasSubstr("not there"));
-  EXPECT_THAT(problems_[1], HasSubstr("blocks 0000000100000001"));
+  EXPECT_THAT(problems_[1], HasSubstr("summaries 0000000100000001"));
   EXPECT_THAT(problems_[2], StartsWith("catalog 43"));
   EXPECT_THAT(problems_[2], HasSubstr("1 rows with 2 values"));
 }
 
 TEST_F(KeepVerify, ASummaryThatDisagreesWithItsValuesIsNamed) {
-  const std::string key = SummaryKey(GenerationId{1}, RunId{1}, SchemaId{0}, 3);
+  const std::string key = TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0);
   Tamper(Family::kSummaries, key, [](std::string& value) {
-    SummaryBuilder other;
     ChunkValues chunk;
     chunk.rows = kRows;
     chunk.values.assign(kRows, 1.0);
-    const auto strips = ParseSummaries(value);
-    for (size_t i = 0; strips.ok() && i < strips->size(); ++i) {
-      other.Add(Summarize(chunk));
+    const auto block = SummaryBlock::Parse(value);
+    if (!block.ok()) return true;
+    std::vector<SummaryBuilder> tile(block->metric_count());
+    for (uint32_t m = 0; m < tile.size(); ++m) {
+      for (const StripSummary& strip : *block->Read(m)) {
+        tile[m].Add(m == 0 ? Summarize(chunk) : strip);
+      }
     }
-    value = std::move(other).Build();
+    value = BuildSummaries(tile);
     return true;
   });
   ASSERT_TRUE(Offline().ok());
   ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
   EXPECT_THAT(problems_[0],
-              StartsWith("summaries 00000001000000010000000000000003: "));
+              StartsWith("summaries 0000000100000001000000000000000000000000: "));
 }
 
 TEST_F(KeepVerify, ADamagedLogGroupIsNamed) {

@@ -1,3 +1,4 @@
 waterflow_test(engine_test unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/engine_fault_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_ingest_test.cc
+          ${CMAKE_CURRENT_LIST_DIR}/engine_merge_test.cc
   LIBS storage_engine storage_database)
