@@ -215,6 +215,19 @@ IOStatus PowerLossFileSystem::ReuseWritableFile(
   return IOStatus::NotSupported("ReuseWritableFile");
 }
 
+IOStatus PowerLossFileSystem::NewRandomRWFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSRandomRWFile>* file, IODebugContext* debug) {
+  // For the sequence number of a file that is ingested; it is not named in the
+  // MANIFEST before that is written, so what a power cut makes of it is no
+  // one's concern.
+  {
+    MutexLock lock(&mutex_);
+    if (IOStatus s = Check(Op::kAppend, name, life_); !s.ok()) return s;
+  }
+  return FileSystemWrapper::NewRandomRWFile(name, options, file, debug);
+}
+
 IOStatus PowerLossFileSystem::NewDirectory(
     const std::string& name, const IOOptions& options,
     std::unique_ptr<rocksdb::FSDirectory>* dir, IODebugContext* debug) {

@@ -250,11 +250,9 @@ void Committer::Encode(Group& group) {
 }
 
 absl::Status Committer::WriteLog(Position position) {
-  if (write_failed_) {
-    if (absl::Status s = database_->Resume(); !s.ok()) {
-      return absl::ResourceExhaustedError(s.message());
-    }
-    write_failed_ = false;
+  // After a failure; else it does nothing.
+  if (absl::Status s = database_->Resume(); !s.ok()) {
+    return absl::ResourceExhaustedError(s.message());
   }
   slices_.clear();
   size_t begin = 0;
@@ -276,7 +274,6 @@ absl::Status Committer::WriteLog(Position position) {
   absl::Status status =
       database_->Write(&batch_, options_.sync != SyncPolicy::kOff);
   if (!status.ok()) {
-    write_failed_ = true;
     // Whatever the cause, the client's remedy is the same: keep it, try again.
     if (!absl::IsResourceExhausted(status)) {
       status = absl::ResourceExhaustedError(status.message());

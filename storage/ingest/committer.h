@@ -151,7 +151,6 @@ class Committer {
   // they go with the next group.
   Changes carried_;
   std::vector<RunId> carried_deletes_;
-  bool write_failed_ = false;
   // The records of the group at hand: all but the bodies of batches, and where
   // in it which body goes. So a body is copied once on its way to the log, into
   // RocksDB's own buffer.

@@ -36,8 +36,7 @@ size_t IndexOf(Family family) {
 
 }  // namespace
 
-GenerationWriter::GenerationWriter(const Database* database,
-                                   GenerationId generation)
+GenerationWriter::GenerationWriter(Database* database, GenerationId generation)
     : database_(database), generation_(generation) {}
 
 GenerationWriter::~GenerationWriter() {

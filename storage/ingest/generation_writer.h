@@ -27,7 +27,7 @@ namespace waterflow::storage {
 
 class GenerationWriter {
  public:
-  GenerationWriter(const Database* database, GenerationId generation);
+  GenerationWriter(Database* database, GenerationId generation);
   // Removes files that were not ingested.
   ~GenerationWriter();
 
@@ -52,7 +52,7 @@ class GenerationWriter {
                    absl::string_view value);
   absl::Status Finish();
 
-  const Database* const database_;
+  Database* const database_;
   const GenerationId generation_;
   std::array<std::string, 3> paths_;
   std::array<std::unique_ptr<rocksdb::SstFileWriter>, 3> files_;

@@ -127,6 +127,8 @@ void Sealer::Run() {
 }
 
 absl::Status Sealer::Seal() {
+  // After a failure; else it does nothing.
+  if (absl::Status s = database_->Resume(); !s.ok()) return s;
   std::shared_ptr<Generation> generation;
   database_->Reach("seal:before_files");
   if (!unsealed_->tables.empty()) {
@@ -140,7 +142,6 @@ absl::Status Sealer::Seal() {
     // The files are in, but nobody knows them: the next try takes a new number,
     // and the next start drops them.
     ++next_.value;
-    database_->Resume().IgnoreError();
     return s;
   }
   database_->Reach("seal:after_commit");
