@@ -181,6 +181,20 @@ IOStatus PowerLossFileSystem::NewWritableFile(
     return FileSystemWrapper::NewWritableFile(name, options, file, debug);
   }
   MutexLock lock(&mutex_);
+  if (frozen_) {
+    // Without power a file is made that no one sees, and that takes nothing. (A
+    // compaction that cannot even make its file ends a RocksDB that has its
+    // assertions on: CompactionState::SmallestUserKey.)
+    auto inode = std::make_shared<Inode>();
+    inode->keep = absl::StrCat(keep_dir_, "/", next_inode_++);
+    IOStatus s =
+        FileSystemWrapper::NewWritableFile(inode->keep, options, file, debug);
+    if (s.ok()) {
+      *file = std::make_unique<PowerLossFile>(
+          this, name, life_, std::move(inode), std::move(*file));
+    }
+    return s;
+  }
   if (IOStatus s = Check(Op::kCreate, name, life_); !s.ok()) return s;
   // A new file under an old name: the old bytes must not be written over.
   std::error_code ignored;
