@@ -181,6 +181,20 @@ IOStatus PowerLossFileSystem::NewWritableFile(
     return FileSystemWrapper::NewWritableFile(name, options, file, debug);
   }
   MutexLock lock(&mutex_);
+  if (frozen_) {
+    // Without power a file is made that no one sees, and that takes nothing. (A
+    // compaction that cannot even make its file ends a RocksDB that has its
+    // assertions on: CompactionState::SmallestUserKey.)
+    auto inode = std::make_shared<Inode>();
+    inode->keep = absl::StrCat(keep_dir_, "/", next_inode_++);
+    IOStatus s =
+        FileSystemWrapper::NewWritableFile(inode->keep, options, file, debug);
+    if (s.ok()) {
+      *file = std::make_unique<PowerLossFile>(
+          this, name, life_, std::move(inode), std::move(*file));
+    }
+    return s;
+  }
   if (IOStatus s = Check(Op::kCreate, name, life_); !s.ok()) return s;
   // A new file under an old name: the old bytes must not be written over.
   std::error_code ignored;
@@ -213,6 +227,19 @@ IOStatus PowerLossFileSystem::ReuseWritableFile(
     IODebugContext* /*debug*/) {
   // Files are appended to; recycled logs are not.
   return IOStatus::NotSupported("ReuseWritableFile");
+}
+
+IOStatus PowerLossFileSystem::NewRandomRWFile(
+    const std::string& name, const rocksdb::FileOptions& options,
+    std::unique_ptr<rocksdb::FSRandomRWFile>* file, IODebugContext* debug) {
+  // For the sequence number of a file that is ingested; it is not named in the
+  // MANIFEST before that is written, so what a power cut makes of it is no
+  // one's concern.
+  {
+    MutexLock lock(&mutex_);
+    if (IOStatus s = Check(Op::kAppend, name, life_); !s.ok()) return s;
+  }
+  return FileSystemWrapper::NewRandomRWFile(name, options, file, debug);
 }
 
 IOStatus PowerLossFileSystem::NewDirectory(

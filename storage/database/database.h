@@ -7,6 +7,7 @@
 #include <rocksdb/options.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "storage/engine.h"
 #include "storage/model/memory_plan.h"
+#include "storage/model/mutex.h"
 
 namespace waterflow::storage {
 
@@ -67,20 +69,19 @@ class Database {
   // NOT_FOUND when there is no such key, DATA_LOSS with the key's name when it
   // cannot be read.
   absl::StatusOr<std::string> Get(Family family, absl::string_view key) const;
-  // Writes and syncs.
-  absl::Status Write(rocksdb::WriteBatch* batch, bool sync) const;
+  // Writes and syncs. After an error nothing more is written until Resume().
+  absl::Status Write(rocksdb::WriteBatch* batch, bool sync);
   // Everything from `begin` up to (without) `end`.
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family) const;
 
   // Options for writing a file that will be ingested into `family`.
   rocksdb::Options FileOptions(Family family) const;
   // Ingests one finished file per generation family, all or none.
-  absl::Status Ingest(const std::array<std::string, 3>& files) const;
+  absl::Status Ingest(const std::array<std::string, 3>& files);
 
-  // After an error (a full disk) RocksDB refuses writes until it is told to try
-  // again. RESOURCE_EXHAUSTED while there is too little room for
-  // that, or the disk still fails.
-  absl::Status Resume() const;
+  // After an error (a full disk) writes are refused until this was OK.
+  // RESOURCE_EXHAUSTED while there is too little room, or the disk still fails.
+  absl::Status Resume();
 
   // To be called when the log was trimmed. The log's memtable will be flushed
   // one day, for it only grows; just now least of it is alive, and what is dead
@@ -110,11 +111,17 @@ class Database {
 
  private:
   explicit Database(const EngineOptions& options);
-  absl::Status CheckFormat(bool is_new) const;
+  absl::Status CheckFormat(bool is_new);
   // The families of this store: ours, then those of a newer format.
   static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
       const rocksdb::DBOptions& db_options, const EngineOptions& options,
       const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new);
+  // Whether the disk could take what RocksDB writes when it goes on.
+  absl::Status ProbeDisk() const;
+  // Ingest() by ordinary writes.
+  absl::Status CopyIn(const std::array<std::string, 3>& files) const;
+  // Makes sure that no log from before is ever replayed.
+  absl::Status LeaveOldLogs() const;
 
   const std::string path_;
   const MemoryPlan plan_;
@@ -122,6 +129,11 @@ class Database {
   rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   const std::function<void(absl::string_view)> at_point_;
   std::unique_ptr<rocksdb::DB> db_;
+  // Held over each write, ingestion and Resume(): see Ingest(). Few contend for
+  // it, the committer and the sealer.
+  Mutex write_mutex_;
+  std::atomic<bool> write_failed_{false};
+  std::atomic<bool> ever_failed_{false};  // since the store was opened
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };
 

@@ -32,11 +32,9 @@ absl::StatusOr<Position> DatabaseLog::Replay(Position after, Visitor visit) {
 
 absl::StatusOr<Position> DatabaseLog::Append(
     absl::Span<const absl::string_view> pieces) {
-  if (failed_) {
-    if (absl::Status s = database_->Resume(); !s.ok()) {
-      return absl::ResourceExhaustedError(s.message());
-    }
-    failed_ = false;
+  // After a failure; else it does nothing.
+  if (absl::Status s = database_->Resume(); !s.ok()) {
+    return absl::ResourceExhaustedError(s.message());
   }
   slices_.clear();
   for (const absl::string_view piece : pieces) {
@@ -51,7 +49,6 @@ absl::StatusOr<Position> DatabaseLog::Append(
       rocksdb::SliceParts(slices_.data(), static_cast<int>(slices_.size())));
   database_->Reach("commit:before_log");
   if (absl::Status s = database_->Write(&batch_, sync_); !s.ok()) {
-    failed_ = true;
     // Whatever the cause, the remedy is the same: keep it, try again.
     return absl::ResourceExhaustedError(s.message());
   }

@@ -30,7 +30,6 @@ class DatabaseLog : public Log {
 
   // The appending thread's own:
   Position last_;
-  bool failed_ = false;
   rocksdb::WriteBatch batch_;
   std::vector<rocksdb::Slice> slices_;
 };

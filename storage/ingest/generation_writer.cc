@@ -35,8 +35,7 @@ size_t IndexOf(Family family) {
 
 }  // namespace
 
-GenerationWriter::GenerationWriter(const Database* database,
-                                   GenerationId generation,
+GenerationWriter::GenerationWriter(Database* database, GenerationId generation,
                                    absl::string_view purpose)
     : database_(database), purpose_(purpose) {
   written_.id = written_.first = generation;

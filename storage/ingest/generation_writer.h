@@ -30,7 +30,7 @@ namespace waterflow::storage {
 class GenerationWriter {
  public:
   // `purpose` names the files while they are written: PURPOSE-id-n.tmp.
-  GenerationWriter(const Database* database, GenerationId generation,
+  GenerationWriter(Database* database, GenerationId generation,
                    absl::string_view purpose);
   // Removes files that were not ingested.
   ~GenerationWriter();
@@ -64,7 +64,7 @@ class GenerationWriter {
   absl::Status Put(Family family, absl::string_view key,
                    absl::string_view value);
 
-  const Database* const database_;
+  Database* const database_;
   const std::string purpose_;
   Generation written_;
   std::array<std::string, 3> paths_;

@@ -131,6 +131,8 @@ void Sealer::Run() {
 }
 
 absl::Status Sealer::Seal() {
+  // After a failure; else it does nothing.
+  if (absl::Status s = database_->Resume(); !s.ok()) return s;
   database_->Reach("seal:before_files");
   std::shared_ptr<const Generation> generation;
   if (!unsealed_->tables.empty()) {
@@ -144,7 +146,6 @@ absl::Status Sealer::Seal() {
   if (absl::Status s = CommitSeal(std::move(generation)); !s.ok()) {
     // The files are in, but nobody knows them: the next try takes a new number,
     // and the next start drops them.
-    database_->Resume().IgnoreError();
     return s;
   }
   seals_.fetch_add(1);

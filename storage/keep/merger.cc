@@ -143,6 +143,8 @@ std::vector<GenerationShape> Merger::Shapes(
 }
 
 absl::Status Merger::Merge(const Generations& parts, uint32_t level) {
+  // After a failure; else it does nothing.
+  if (absl::Status s = database_->Resume(); !s.ok()) return s;
   GenerationWriter writer(database_, state_->NewGenerationId(), "merge");
   if (absl::Status s = WriteParts(parts, &writer); !s.ok()) return s;
   std::shared_ptr<Generation> merged;
@@ -159,7 +161,6 @@ absl::Status Merger::Merge(const Generations& parts, uint32_t level) {
   if (absl::Status s = Commit(parts, std::move(merged)); !s.ok()) {
     // Nobody knows the new files; the next start drops them. Not earlier: what
     // a failed write has left in RocksDB's log may yet name them then.
-    database_->Resume().IgnoreError();
     return s;
   }
   database_->Reach("merge:after_commit");
