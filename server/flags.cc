@@ -159,6 +159,13 @@ void AddCommands(CLI::App* app, Options* options) {
          "open, changes nothing, prints a line for each problem; exit code 1 "
          "when there is one")
       ->callback([options] { options->command = Command::kVerify; });
+  app->add_subcommand(
+         "dump",
+         "Instead of serving: writes every key and value of a data directory "
+         "to standard output, for a reader of docs/format.md that has no "
+         "RocksDB: family, key and value, each as 4 bytes of length "
+         "(little-endian) and so many bytes")
+      ->callback([options] { options->command = Command::kDump; });
   CLI::App* restore = app->add_subcommand(
       "restore",
       "Instead of serving: makes a data directory of a backup, compares every "

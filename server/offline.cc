@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "storage/dump.h"
 #include "storage/engine.h"
 
 namespace waterflow::server {
@@ -66,6 +67,27 @@ int Verify(const Options& options) {
   return report->problems == 0 ? 0 : 1;
 }
 
+int Dump(const Options& options) {
+  const auto write = [](absl::string_view bytes) {
+    const auto size = static_cast<uint32_t>(bytes.size());
+    for (int shift = 0; shift < 32; shift += 8) {
+      std::cout.put(static_cast<char>(size >> shift));
+    }
+    std::cout.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  };
+  const absl::Status dumped = storage::DumpOffline(
+      options.engine, [&](absl::string_view family, absl::string_view key,
+                          absl::string_view value) {
+        write(family);
+        write(key);
+        write(value);
+        return std::cout ? absl::OkStatus()
+                         : absl::CancelledError("nobody reads the output");
+      });
+  std::cout.flush();
+  return dumped.ok() ? 0 : Complain(dumped);
+}
+
 int Restore(const Options& options) {
   const absl::StatusOr<storage::BackupInfo> restored =
       storage::RestoreBackup({.from = options.restore_from,
@@ -91,6 +113,8 @@ int RunOffline(const Options& options) {
       return Verify(options);
     case Command::kRestore:
       return Restore(options);
+    case Command::kDump:
+      return Dump(options);
   }
   return 2;
 }

@@ -15,6 +15,7 @@ enum class Command {
   kServe,
   kVerify,   // the data directory, which nobody has open
   kRestore,  // a backup into the data directory
+  kDump,     // the data directory to standard output
 };
 
 struct Options {

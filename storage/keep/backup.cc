@@ -115,6 +115,7 @@ absl::StatusOr<BackupInfo> RestoreBackup(const RestoreOptions& options) {
     return absl::NotFoundError(
         absl::StrCat(options.from, " holds no backup ", options.id));
   }
+  std::filesystem::create_directories(options.data_dir, error);
   // Compares the checksum of every file that it copies.
   const rocksdb::Status s = (*backups)->RestoreDBFromBackup(
       rocksdb::RestoreOptions(), chosen->backup_id, options.data_dir,

@@ -19,6 +19,7 @@ class Server:
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="waterflow-python-")
+        self.data_dir = pathlib.Path(self._folder.name, "data")
         self.start()
 
     def start(self):
@@ -27,7 +28,7 @@ class Server:
         self._log = open(pathlib.Path(self._folder.name, "log"), "ab")
         self._process = subprocess.Popen(
             [BIN / "waterflowd", "--listen", "127.0.0.1:0", "--port-file", port_file,
-             "--data-dir", pathlib.Path(self._folder.name, "data")],
+             "--data-dir", self.data_dir],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         while not (port_file.exists() and port_file.read_text().strip()):
             if self._process.poll() is not None:
