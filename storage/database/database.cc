@@ -43,8 +43,8 @@ rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
   if (options.env != nullptr) db.env = options.env;
   db.max_background_jobs = 2;
   // (avoid_flush_during_recovery would save time at a start, but a log with a
-  // torn tail then stays in use: after the next power cut RocksDB stopped at the
-  // tear and dropped synced groups behind it. Tried with 7.8.3; tests/model
+  // torn tail then stays in use: after the next power cut RocksDB stopped at
+  // the tear and dropped synced groups behind it. Tried with 7.8.3; tests/model
   // found it.)
   // Quiet families (meta, catalog) pin old logs until they are flushed.
   db.max_total_wal_size = 2 * LogMemtableBytes(options);
@@ -215,6 +215,7 @@ rocksdb::Options Database::FileOptions(Family f) const {
 absl::Status Database::Ingest(const std::array<std::string, 3>& files) const {
   std::vector<rocksdb::IngestExternalFileArg> args;
   for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].empty()) continue;
     rocksdb::IngestExternalFileArg arg;
     arg.column_family = family(kGenerationFamilies[i]);
     arg.external_files = {files[i]};
