@@ -75,6 +75,11 @@ class Catalog {
   std::vector<RunId> RunsBelow(std::optional<ProjectId> project, RunId before,
                                size_t limit) const;
   std::vector<RunId> RunsOf(ProjectId project) const;
+  // This id was given out once: rows of a run that was deleted may still bear
+  // it.
+  void NeverGiveOut(RunId run) {
+    next_run_ = next_run_ > run.value ? next_run_ : run.value + 1;
+  }
   size_t run_count() const { return runs_.size(); }
 
   // ---- what streams bring ----

@@ -303,6 +303,7 @@ absl::Status Database::Ingest(const std::array<std::string, 3>& files) {
   }
   std::vector<rocksdb::IngestExternalFileArg> args;
   for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].empty()) continue;
     rocksdb::IngestExternalFileArg arg;
     arg.column_family = family(kGenerationFamilies[i]);
     arg.external_files = {files[i]};
@@ -314,6 +315,7 @@ absl::Status Database::Ingest(const std::array<std::string, 3>& files) {
 
 absl::Status Database::CopyIn(const std::array<std::string, 3>& files) const {
   for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].empty()) continue;
     const Family f = kGenerationFamilies[i];
     rocksdb::SstFileReader reader(FileOptions(f));
     rocksdb::Status s = reader.Open(files[i]);

@@ -76,7 +76,8 @@ class Database {
 
   // Options for writing a file that will be ingested into `family`.
   rocksdb::Options FileOptions(Family family) const;
-  // Ingests one finished file per generation family, all or none.
+  // Ingests one finished file per generation family, all or none. An empty name
+  // stands for no file.
   absl::Status Ingest(const std::array<std::string, 3>& files);
 
   // After an error (a full disk) writes are refused until this was OK.

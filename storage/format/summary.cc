@@ -14,7 +14,13 @@
 namespace waterflow::storage {
 namespace {
 
-enum Flags : uint8_t { kEmpty = 1, kFloat32 = 2, kGapless = 4, kEven = 8 };
+enum Flags : uint8_t {
+  kEmpty = 1,
+  kFloat32 = 2,
+  kGapless = 4,
+  kEven = 8,
+  kUnknown = 16,
+};
 constexpr uint64_t kRepeat = 0;
 
 bool FitsFloat32(double value) {
@@ -284,9 +290,19 @@ StripSummary Summarize(const ChunkValues& chunk) {
   return strip;
 }
 
+bool HasSummaries(absl::Span<const Strip> strips) {
+  return std::any_of(strips.begin(), strips.end(), [](const Strip& strip) {
+    return strip.rows >= kMinSummaryRows;
+  });
+}
+
 void SummaryBuilder::Add(const StripSummary& strip) {
   AppendVarint(1 + strip.spans.size(), &strips_);
-  AppendSummary(strip.all, &strips_);
+  if (strip.known) {
+    AppendSummary(strip.all, &strips_);
+  } else {
+    strips_.push_back(kUnknown);
+  }
   for (const Summary& span : strip.spans) AppendSummary(span, &strips_);
   ++count_;
 }
@@ -360,7 +376,12 @@ absl::StatusOr<std::vector<StripSummary>> SummaryBlock::Read(
       return absl::DataLossError(
           absl::StrCat("summary of ", spans, " spans in a strip"));
     }
-    strip.all = ReadSummary(&in);
+    if (!in.rest().empty() && in.rest().front() == kUnknown) {
+      in.Fixed<uint8_t>();
+      strip.known = false;
+    } else {
+      strip.all = ReadSummary(&in);
+    }
     for (uint64_t s = 0; s < spans; ++s) {
       strip.spans.push_back(ReadSummary(&in));
     }

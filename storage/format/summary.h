@@ -8,7 +8,9 @@
 //              | 1 + span_count varint (0, or ceil(rows / 256) when rows >
 //              512),
 //                summary of all rows, summary of each span
-//   summary   := flags u8, then unless flags & 1 (no value at all):
+//   summary   := flags u8, then unless flags & 1 (no value at all) or flags &
+//   16
+//                (none was made, the chunk must be read):
 //                count, first_row varints,
 //                [nan, +inf, -inf, last_row varints]     unless flags & 4
 //                first,
@@ -33,11 +35,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/format/axis.h"
 #include "storage/format/block.h"
 
 namespace waterflow::storage {
 
 inline constexpr uint32_t kSummarySpanRows = 256;
+// Strips of fewer rows have no summary: their chunk is hardly longer than it
+// would be. A block of such strips alone has no summaries at all.
+inline constexpr uint32_t kMinSummaryRows = 64;
 
 struct Summary {
   uint32_t count = 0;  // finite values
@@ -65,11 +71,15 @@ struct Summary {
 };
 
 struct StripSummary {
+  bool known = true;  // false: the strip is short, look into its chunk
   Summary all;
   std::vector<Summary> spans;  // empty for short strips
 };
 
 StripSummary Summarize(const ChunkValues& chunk);
+
+// Whether there are summaries beside a block of these strips.
+bool HasSummaries(absl::Span<const Strip> strips);
 
 // Collects the summaries of one metric, strip by strip.
 class SummaryBuilder {

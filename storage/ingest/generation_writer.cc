@@ -93,23 +93,29 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
   // Whole tiles at a time.
   const uint32_t at_once = (source.metrics_at_once() + tile_metrics - 1) /
                            tile_metrics * tile_metrics;
+  const bool summarised = HasSummaries(
+      source.strips().subspan(block.begin, block.end - block.begin));
   AxisBuilder axis(metric_count, tile_metrics);
   for (uint32_t first = 0; first < metric_count; first += at_once) {
     const uint32_t count = std::min(at_once, metric_count - first);
     std::vector<MetricChunks> chunks(count);
     std::vector<SummaryBuilder> summaries(count);
     for (size_t i = block.begin; i < block.end; ++i) {
+      const Strip& strip = source.strips()[i];
       if (absl::Status s = source.Read(i, first, count, &columns_); !s.ok()) {
         return s;
       }
       if (first == 0) {
-        axis.Add(source.strips()[i], columns_.steps, columns_.times_ns);
+        axis.Add(strip, columns_.steps, columns_.times_ns);
       }
       for (uint32_t m = 0; m < count; ++m) {
         if (chunks[m].Add(&columns_.metrics[m])) {
           summaries[m].AddRepeat();
         } else {
-          summaries[m].Add(Summarize(chunks[m].last()));
+          summaries[m].Add(
+              strip.rows < kMinSummaryRows
+                  ? StripSummary{.known = false, .all = {}, .spans = {}}
+                  : Summarize(chunks[m].last()));
         }
       }
     }
@@ -119,7 +125,7 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
                                       block.number, first + m);
       absl::Status s = Put(Family::kBlocks, key,
                            BuildBlock(absl::MakeSpan(chunks).subspan(m, size)));
-      if (s.ok()) {
+      if (s.ok() && summarised) {
         s = Put(Family::kSummaries, key,
                 BuildSummaries(absl::MakeSpan(summaries).subspan(m, size)));
       }
@@ -136,17 +142,25 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
 
 absl::Status GenerationWriter::Put(Family family, absl::string_view key,
                                    absl::string_view value) {
+  ++entries_[IndexOf(family)];
   return ToStatus(files_[IndexOf(family)]->Put(ToSlice(key), ToSlice(value)),
                   "write a generation");
 }
 
 absl::Status GenerationWriter::Finish() {
-  for (auto& file : files_) {
-    if (absl::Status s = ToStatus(file->Finish(), "finish a generation");
+  for (size_t i = 0; i < files_.size(); ++i) {
+    if (entries_[i] == 0) {
+      // No file at all: of short strips there are no summaries.
+      files_[i] = nullptr;
+      database_->db()->GetEnv()->DeleteFile(paths_[i]).PermitUncheckedError();
+      paths_[i].clear();
+      continue;
+    }
+    if (absl::Status s = ToStatus(files_[i]->Finish(), "finish a generation");
         !s.ok()) {
       return s;
     }
-    written_.bytes += file->FileSize();
+    written_.bytes += files_[i]->FileSize();
   }
   database_->Reach(absl::StrCat(purpose_, ":after_files"));
   return absl::OkStatus();

@@ -69,6 +69,7 @@ class GenerationWriter {
   Generation written_;
   std::array<std::string, 3> paths_;
   std::array<std::unique_ptr<rocksdb::SstFileWriter>, 3> files_;
+  std::array<uint64_t, 3> entries_{};
   StripColumns columns_;
 };
 

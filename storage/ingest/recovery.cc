@@ -97,10 +97,13 @@ absl::Status RemoveUnfinishedFiles(const Database& database) {
 }
 
 // Generations still list runs that were deleted before the sealed position.
-void NoteDeletedRuns(const Catalog& catalog, LiveState* state) {
+// The catalog knows nothing of these, and must not give their ids out again.
+void NoteDeletedRuns(Catalog* catalog, LiveState* state) {
   for (const auto& generation : state->generations()) {
     for (const auto& [run, rows] : generation->runs) {
-      if (catalog.FindRun(run) == nullptr) state->NoteDeleted(run);
+      if (catalog->FindRun(run) != nullptr) continue;
+      catalog->NeverGiveOut(run);
+      state->NoteDeleted(run);
     }
   }
 }
@@ -251,7 +254,7 @@ absl::StatusOr<Recovered> Recover(Database* database, Log* log,
     return s;
   }
 
-  NoteDeletedRuns(*catalog, state);
+  NoteDeletedRuns(catalog, state);
 
   state->SetPosition(*sealed);
   Replayer replayer(catalog, state);

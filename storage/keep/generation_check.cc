@@ -237,6 +237,8 @@ class Checker {
   // Of each metric of the tile; empty where they cannot be read.
   Stored ReadSummaries(const std::string& key, const AxisBlock& axis,
                        uint32_t metrics) {
+    Stored stored(metrics);
+    if (!HasSummaries(axis.strips())) return stored;
     const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
     absl::StatusOr<SummaryBlock> block =
         bytes.ok() ? SummaryBlock::Parse(std::string(*bytes)) : bytes.status();
@@ -245,7 +247,6 @@ class Checker {
       s = absl::DataLossError(absl::StrCat(
           block->metric_count(), " metrics, its axis says ", metrics));
     }
-    Stored stored(metrics);
     for (uint32_t m = 0; m < metrics && s.ok(); ++m) {
       absl::StatusOr<std::vector<StripSummary>> strips = block->Read(m);
       if (!strips.ok()) {
@@ -285,7 +286,9 @@ class Checker {
         }
         run_->report().values += chunk.values.size();
         found->values[strips[s].worker] += chunk.values.size();
-        if (stored[m].empty() || wrong != nullptr) continue;
+        if (stored[m].empty() || !stored[m][s].known || wrong != nullptr) {
+          continue;
+        }
         wrong = Disagreement(stored[m][s].all, Summarize(chunk).all);
         if (wrong == nullptr) continue;
         run_->Problem(Family::kSummaries, key,

@@ -112,6 +112,12 @@ class LastValuesReader {
 
  private:
   using Columns = std::vector<std::pair<uint32_t, size_t>>;
+  // What was read of a tile, for the columns below `end`.
+  struct Tile {
+    std::optional<SummaryBlock> summaries;
+    std::optional<Block> block;
+    uint32_t end = 0;
+  };
 
   // A strip whose rows are in axis order and all visible can be answered by
   // its summary.
@@ -129,21 +135,15 @@ class LastValuesReader {
     if (!all.ok()) return all.status();
     for (const SealedRows& rows : **all) {
       // Columns ascend: those of a tile come one after the other.
-      std::optional<SummaryBlock> tile;
-      uint32_t tile_end = 0;
+      Tile tile;
       for (const auto& [column, metric] : columns) {
-        uint32_t place = column % rows.axis.metrics_per_tile();
-        if (!tile.has_value() || column >= tile_end) {
-          absl::StatusOr<SummaryBlock> read =
-              sealed_->ReadSummaries(schema, rows, column, &place);
-          if (!read.ok()) return read.status();
-          tile = *std::move(read);
-          tile_end = column - place + rows.axis.metrics_per_tile();
+        if (column >= tile.end) {
+          tile = Tile();
+          tile.end = (column / rows.axis.metrics_per_tile() + 1) *
+                     rows.axis.metrics_per_tile();
         }
-        absl::StatusOr<std::vector<StripSummary>> summaries = tile->Read(place);
-        if (!summaries.ok()) return summaries.status();
         if (absl::Status s =
-                ReadWorkerBlock(schema, rows, column, metric, *summaries);
+                ReadWorkerBlock(schema, rows, column, metric, &tile);
             !s.ok()) {
           return s;
         }
@@ -152,19 +152,39 @@ class LastValuesReader {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::vector<StripSummary>> ReadSummaries(
+      SchemaId schema, const SealedRows& rows, uint32_t column, Tile* tile) {
+    uint32_t place = column % rows.axis.metrics_per_tile();
+    if (!HasSummaries(rows.axis.strips())) {
+      return std::vector<StripSummary>(
+          rows.axis.strips().size(),
+          StripSummary{.known = false, .all = {}, .spans = {}});
+    }
+    if (!tile->summaries.has_value()) {
+      absl::StatusOr<SummaryBlock> read =
+          sealed_->ReadSummaries(schema, rows, column, &place);
+      if (!read.ok()) return read.status();
+      tile->summaries = *std::move(read);
+    }
+    return tile->summaries->Read(place);
+  }
+
   absl::Status ReadWorkerBlock(SchemaId schema, const SealedRows& rows,
-                               uint32_t column, size_t metric,
-                               const std::vector<StripSummary>& summaries) {
+                               uint32_t column, size_t metric, Tile* tile) {
+    absl::StatusOr<std::vector<StripSummary>> summaries =
+        ReadSummaries(schema, rows, column, tile);
+    if (!summaries.ok()) return summaries.status();
     const std::vector<Strip>& strips = rows.axis.strips();
-    std::optional<Block> block;
-    uint32_t place = 0;
+    uint32_t place = column % rows.axis.metrics_per_tile();
     for (uint32_t i = 0; i < strips.size(); ++i) {
-      const Summary& summary = summaries[i].all;
+      const bool known = (*summaries)[i].known;
+      const Summary& summary = (*summaries)[i].all;
       const Strip& strip = strips[i];
-      if (!run_.Selects(strip.worker) || summary.values() == 0) continue;
+      if (!run_.Selects(strip.worker)) continue;
+      if (known && summary.values() == 0) continue;
       if (absl::Status s = ReadAxis(rows, i); !s.ok()) return s;
       Accumulator& series = series_[metric][strip.worker];
-      if (SummaryWillDo(strip)) {
+      if (known && SummaryWillDo(strip)) {
         if (summary.last_row >= strip.rows) {
           return absl::DataLossError("summary points beyond its strip");
         }
@@ -172,16 +192,18 @@ class LastValuesReader {
         Offer(strip, axis_->columns, summary.last_row, summary.last, &series);
         continue;
       }
-      if (!block.has_value()) {
+      if (!tile->block.has_value()) {
         absl::StatusOr<Block> read =
             sealed_->ReadBlock(schema, rows, column, &place);
         if (!read.ok()) return read.status();
-        block = *std::move(read);
+        tile->block = *std::move(read);
       }
       ChunkValues chunk;
-      if (absl::Status s = block->Read(place, i, strip.rows, &chunk); !s.ok()) {
+      if (absl::Status s = tile->block->Read(place, i, strip.rows, &chunk);
+          !s.ok()) {
         return s;
       }
+      if (chunk.values.empty()) continue;
       AddPoints(strip, axis_->columns, chunk, &series);
     }
     return absl::OkStatus();

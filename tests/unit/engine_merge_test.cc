@@ -279,8 +279,9 @@ TEST_F(EngineMerge, StripsOfOneWorkerBecomeOne) {
   ASSERT_TRUE(engine_->Flush().ok());
   ExpectRows(a, 40, "merged");
   engine_.reset();
-  // An axis, a block and summaries for each run: three workers in each.
-  EXPECT_EQ(KeysOf(Options().data_dir).count, 6u);
+  // An axis and a block for each run, three workers in each; strips of 40 rows
+  // need no summaries.
+  EXPECT_EQ(KeysOf(Options().data_dir).count, 4u);
 }
 
 TEST_F(EngineMerge, DeletedRunsFallOut) {
@@ -294,6 +295,22 @@ TEST_F(EngineMerge, DeletedRunsFallOut) {
   EXPECT_TRUE(IsGone(a));
   engine_.reset();
   EXPECT_EQ(KeysOf(Options().data_dir).runs.size(), 1u);
+}
+
+TEST_F(EngineMerge, ADeletedRunsIdIsNotGivenOutAgain) {
+  const Uuid a = MakeRun("a");
+  const Uuid b = MakeRun("b");
+  SealSome(a, b, 2);
+  ASSERT_TRUE(engine_->DeleteRun(b).ok());  // the highest id
+  ASSERT_TRUE(engine_->Seal().ok());
+  ReopenMerging();
+  const Uuid c = MakeRun("c");
+  auto stream = OpenStream(Opening(c));
+  ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+  stream->Append(Rows(0, 0, 3));
+  ASSERT_TRUE(stream->observer->WaitFor(0, 3));
+  ASSERT_TRUE(engine_->Flush().ok());
+  EXPECT_EQ(ReadRaw(c, "loss").at(0).size(), 3u);
 }
 
 TEST_F(EngineMerge, WhenAllRunsAreDeletedNothingIsLeft) {
