@@ -1,7 +1,6 @@
 #include "storage/keep/merge_plan.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace waterflow::storage {
 namespace {
@@ -10,10 +9,10 @@ namespace {
 constexpr uint64_t kSettleRatio = 4;
 
 std::optional<MergeChoice> PlanRewrite(
-    absl::Span<const GenerationShape> generations, uint64_t dead_share) {
+    absl::Span<const GenerationShape> generations) {
   for (size_t i = 0; i < generations.size(); ++i) {
     const GenerationShape& g = generations[i];
-    if (!g.fixed && g.dead_rows > 0 && g.dead_rows >= g.rows / dead_share) {
+    if (!g.fixed && g.dead_rows > 0) {
       return MergeChoice{i, i + 1, g.level};
     }
   }
@@ -31,7 +30,7 @@ bool IsFull(const GenerationShape& shape, const MergePolicy& policy) {
 std::optional<MergeChoice> PlanMerge(
     absl::Span<const GenerationShape> generations, const MergePolicy& policy) {
   if (policy.fan_in < 2) return std::nullopt;
-  if (const auto choice = PlanRewrite(generations, 2)) return choice;
+  if (const auto choice = PlanRewrite(generations)) return choice;
   for (uint32_t level = 0; level < policy.max_level; ++level) {
     // A row of neighbours that begins with one of this level; lower ones in
     // between go with it.
@@ -64,10 +63,7 @@ std::optional<MergeChoice> PlanMerge(
 std::optional<MergeChoice> PlanSettle(
     absl::Span<const GenerationShape> generations, const MergePolicy& policy) {
   if (policy.fan_in < 2) return std::nullopt;
-  if (const auto choice =
-          PlanRewrite(generations, std::numeric_limits<uint64_t>::max())) {
-    return choice;
-  }
+  if (const auto choice = PlanRewrite(generations)) return choice;
   for (size_t end = generations.size(); end > 0; --end) {
     uint64_t bytes = 0;
     uint32_t level = 0;

@@ -6,8 +6,9 @@
 // never more than `max_level` times. Between generations that are full, at most
 // fan_in - 1 of each level are left.
 //
-// A generation in which half of the rows are dead is written anew, alone, and
-// one of which all are is dropped.
+// A generation with dead rows is written anew, alone, or dropped when all of
+// them are: a delete gives its bytes back soon, and runs that are deleted
+// meanwhile go with the next one.
 #ifndef WATERFLOW_STORAGE_KEEP_MERGE_PLAN_H_
 #define WATERFLOW_STORAGE_KEEP_MERGE_PLAN_H_
 
@@ -55,9 +56,9 @@ bool IsFull(const GenerationShape& shape, const MergePolicy& policy);
 std::optional<MergeChoice> PlanMerge(
     absl::Span<const GenerationShape> generations, const MergePolicy& policy);
 
-// For a store that shall come to rest: leaves no dead row, and joins what is
-// left over as long as nothing large is rewritten for little. What remains
-// falls by a factor of four or more from each small generation to the next.
+// For a store that shall come to rest: joins what is left over as long as
+// nothing large is rewritten for little. What remains falls by a factor of four
+// or more from each small generation to the next.
 std::optional<MergeChoice> PlanSettle(
     absl::Span<const GenerationShape> generations, const MergePolicy& policy);
 

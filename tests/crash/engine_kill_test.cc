@@ -30,8 +30,9 @@ constexpr const char* kPoints[] = {
     "commit:before_log",   "commit:after_log",    "commit:before_ack",
     "seal:before_files",   "seal:after_files",    "seal:after_ingest",
     "seal:after_commit",   "seal:before_reclaim", "seal:after_reclaim",
-    "delete:after_record", "recover:before_drop", "recover:in_replay",
-    "recover:after_replay"};
+    "merge:after_files",   "merge:before_ingest", "merge:after_ingest",
+    "merge:after_commit",  "merge:after_drop",    "delete:after_record",
+    "recover:before_drop", "recover:in_replay",   "recover:after_replay"};
 
 // Outlives the child that writes it.
 struct Shared {

@@ -46,10 +46,11 @@ constexpr std::array kKinds = {
 
 const std::vector<std::string>& CrashPoints() {
   static const auto* const points = new std::vector<std::string>{
-      "commit:before_log",   "commit:after_log",    "commit:before_ack",
-      "seal:before_files",   "seal:after_files",    "seal:after_ingest",
-      "seal:after_commit",   "seal:before_reclaim", "seal:after_reclaim",
-      "delete:after_record",
+      "commit:before_log",  "commit:after_log",    "commit:before_ack",
+      "seal:before_files",  "seal:after_files",    "seal:after_ingest",
+      "seal:after_commit",  "seal:before_reclaim", "seal:after_reclaim",
+      "merge:after_files",  "merge:before_ingest", "merge:after_ingest",
+      "merge:after_commit", "merge:after_drop",    "delete:after_record",
   };
   return *points;
 }

@@ -157,5 +157,22 @@ TEST_F(KeepSpace, ADeletedRunGivesItsBytesBackWithinAMinute) {
   EXPECT_EQ(ReadRaw(kept, "loss").at(0).size(), 40u * 65536);
 }
 
+// Both lie in the same generations.
+TEST_F(KeepSpace, SoDoesARunThatSharesItsGenerationsWithAnother) {
+  const Uuid kept = BigRun("kept");
+  const Uuid run = BigRun("deleted");
+  ASSERT_TRUE(engine_->Flush().ok());
+  const uint64_t with_both = DiskBytes();
+  ASSERT_TRUE(engine_->DeleteRun(run).ok());
+  const uint64_t freed = with_both / 2 / 100 * 95;
+  uint64_t after = with_both;
+  for (int tenth = 0; tenth < 600 && after > with_both - freed; ++tenth) {
+    absl::SleepFor(absl::Milliseconds(100));
+    after = DiskBytes();
+  }
+  EXPECT_LE(after, with_both - freed) << with_both << " bytes with both";
+  EXPECT_EQ(ReadRaw(kept, "loss").at(0).size(), 40u * 65536);
+}
+
 }  // namespace
 }  // namespace waterflow::storage

@@ -83,6 +83,14 @@ TEST(MergePlan, SettlingJoinsWhatIsLeftButNothingLargeForLittle) {
   EXPECT_EQ(PlanSettle(shapes, kPolicy), std::nullopt);
 }
 
+TEST(MergePlan, DeadRowsAreLeftOutAtOnce) {
+  Shapes shapes = {Small(300), Small(300), Small(300)};
+  shapes[1].dead_rows = 1;
+  EXPECT_THAT(PlanMerge(shapes, kPolicy), Eq(MergeChoice{1, 2, 0}));
+  shapes[1].fixed = true;
+  EXPECT_EQ(PlanMerge(shapes, kPolicy), std::nullopt);
+}
+
 // A simulation: seals of one shape, merged as they come due. Each byte is
 // rewritten ceil(log8(256 / rows a seal)) times, and few generations remain.
 struct Outcome {
