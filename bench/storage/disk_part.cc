@@ -33,7 +33,8 @@ absl::Status Weigh(const std::string& name, const Dataset& dataset,
   *bytes_per_value = static_cast<double>(stats.sst_bytes + stats.wal_bytes +
                                          stats.manifest_bytes) /
                      count;
-  *seal_ns_per_value = static_cast<double>(stats.seal_cpu_ns) / count;
+  *seal_ns_per_value =
+      static_cast<double>(stats.seal_cpu_ns + stats.merge_cpu_ns) / count;
   return absl::OkStatus();
 }
 

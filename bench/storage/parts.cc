@@ -26,10 +26,9 @@ std::string Report(const Figures& figures) {
 
 const std::vector<StoragePart>& StorageParts() {
   static const auto* const kParts = new std::vector<StoragePart>{
-      {"disk", MeasureDisk},
-      {"memory", MeasureMemory},
-      {"recovery", MeasureRecovery},
-      {"read", MeasureReads},
+      {"disk", MeasureDisk},         {"memory", MeasureMemory},
+      {"recovery", MeasureRecovery}, {"read", MeasureReads},
+      {"writes", MeasureWrites},     {"small", MeasureSmall},
   };
   return *kParts;
 }

@@ -56,8 +56,9 @@ absl::StatusOr<Figure> NewestRows(const StorageOptions& options) {
   constexpr uint32_t kSealRows = 5;
   const uint32_t seals = 6;
   const ScratchFolder folder(options.scratch);
-  auto store = Store::Open(
-      {.data_dir = folder.path(), .sync = storage::SyncPolicy::kOff});
+  auto store = Store::Open({.data_dir = folder.path(),
+                            .sync = storage::SyncPolicy::kOff,
+                            .merge_fan_in = 0});
   if (!store.ok()) return store.status();
   const uint32_t workers = options.quick ? 512 : 4096;
   const Dataset w1 = MakeW1({.workers = workers, .steps = kSealRows});

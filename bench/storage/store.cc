@@ -123,7 +123,8 @@ absl::StatusOr<std::unique_ptr<StoreWriter>> Store::OpenWriter(
 }
 
 absl::StatusOr<uint64_t> Store::Feed(const Dataset& dataset,
-                                     uint32_t batch_rows, uint32_t rounds) {
+                                     uint32_t batch_rows, uint32_t rounds,
+                                     bool in_step) {
   struct Lane {
     StoreWriter* writer;
     std::vector<EncodedBatch> batches;
@@ -159,6 +160,11 @@ absl::StatusOr<uint64_t> Store::Feed(const Dataset& dataset,
         absl::Status s = lane.writer->Append(lane.batches[b], shift);
         if (!s.ok()) return s;
         values += lane.batches[b].values;
+        fed_bytes_ += BatchSize(lane.batches[b], shift);
+      }
+      if (!in_step) continue;
+      for (const auto& writer : writers) {
+        if (absl::Status s = writer->AwaitDurable(); !s.ok()) return s;
       }
     }
   }

@@ -67,8 +67,11 @@ class Store {
   // Streams all of the dataset in, `rounds` times over with rows, steps and
   // times that go on, workers taking turns batch by batch as they do when they
   // train together. Returns its values.
+  // In step: no worker begins a batch before all have the one before durable.
   absl::StatusOr<uint64_t> Feed(const Dataset& dataset, uint32_t batch_rows,
-                                uint32_t rounds);
+                                uint32_t rounds, bool in_step = false);
+  // Bytes of the batches that Feed streamed in.
+  uint64_t fed_bytes() const { return fed_bytes_; }
 
  private:
   explicit Store(std::unique_ptr<storage::Engine> engine)
@@ -76,6 +79,7 @@ class Store {
 
   std::unique_ptr<storage::Engine> engine_;
   std::map<std::string, storage::Uuid> runs_;
+  uint64_t fed_bytes_ = 0;
 };
 
 }  // namespace waterflow::bench
