@@ -33,15 +33,6 @@ constexpr const char* kPoints[] = {
     "merge:after_commit",  "merge:after_drop",    "delete:after_record",
     "recover:before_drop", "recover:in_replay",   "recover:after_replay"};
 
-constexpr std::pair<Op, const char*> kOps[] = {
-    {Op::kCreate, "create"},
-    {Op::kAppend, "append"},
-    {Op::kSync, "sync"},
-    {Op::kRename, "rename"},
-    {Op::kLink, "link"},
-    {Op::kDelete, "delete"},
-    {Op::kSyncDir, "sync of the folder"}};
-
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* const text = std::getenv(name);
   uint64_t value = 0;
@@ -174,35 +165,6 @@ TEST_F(EngineDisk, ALogWriteWhoseSyncFailedIsNeverReplayedBesideItsRepetition) {
              return rocksdb::IOStatus::NoSpace("disk is full", file);
            });
          });
-  }
-}
-
-// Not run by itself yet: no acked row was ever missing, but a RocksDB with its
-// assertions on (Debian's) now and then ends the process that met the fault
-// (docs/design.md, "What is not there yet").
-//   engine_disk_test --gtest_also_run_disabled_tests --gtest_filter=*Failure*
-TEST_F(EngineDisk, DISABLED_AFailureOfEachKindOfOperationKeepsWhatWasAcked) {
-  while (GoesOn()) {
-    for (const auto& [op, name] : kOps) {
-      if (!GoesOn()) break;
-      const bool full = Below(2) == 0;
-      const bool once = Below(2) == 0;
-      // Opening does some dozen of each; appends and syncs are many.
-      const auto n = static_cast<int>(
-          1 + Below(op == Op::kAppend || op == Op::kSync ? 300 : 60));
-      std::atomic<int> left{n};
-      disk_->SetFaults([&, kind = op](Op did, const std::string& file) {
-        if (did != kind) return rocksdb::IOStatus::OK();
-        const int at = left.fetch_sub(1);
-        if (at > 1 || (once && at < 1)) return rocksdb::IOStatus::OK();
-        ++faults_;
-        return full ? rocksdb::IOStatus::NoSpace("disk is full", file)
-                    : rocksdb::IOStatus::IOError("disk fails", file);
-      });
-      Life(absl::StrCat(full ? "ENOSPC" : "EIO", once ? " once" : " for good",
-                        " from the ", n, ". ", name, " on"),
-           nullptr);
-    }
   }
 }
 

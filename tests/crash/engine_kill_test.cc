@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/crash/workload.h"
+#include "tests/power_loss_fs.h"
 
 namespace waterflow::storage {
 namespace {
@@ -52,6 +53,30 @@ struct KillAt {
   int n = 1;
 };
 
+// When a child's disk fails: at the n-th operation of a kind.
+struct FailAt {
+  PowerLossFileSystem::Op op;
+  int n = 1;
+  bool once = false;  // else for good
+  bool full = false;  // ENOSPC, else EIO
+};
+
+constexpr PowerLossFileSystem::Op kOps[] = {
+    PowerLossFileSystem::Op::kCreate, PowerLossFileSystem::Op::kAppend,
+    PowerLossFileSystem::Op::kSync,   PowerLossFileSystem::Op::kRename,
+    PowerLossFileSystem::Op::kLink,   PowerLossFileSystem::Op::kDelete,
+    PowerLossFileSystem::Op::kSyncDir};
+
+EngineOptions SmallStore(const std::string& dir) {
+  EngineOptions options;
+  options.data_dir = dir;
+  options.memory_limit_bytes = 8 << 20;
+  options.gather = absl::ZeroDuration();
+  options.group_bytes = 16 << 10;
+  options.seal_bytes = 24 << 10;
+  return options;
+}
+
 // The child's life; never returns.
 [[noreturn]] void Live(Shared* shared, const std::string& dir, uint64_t seed,
                        std::optional<KillAt> kill_at) {
@@ -60,12 +85,8 @@ struct KillAt {
     _exit(3);
   };
   std::atomic<int> left{kill_at.has_value() ? kill_at->n : 0};
-  EngineOptions options;
-  options.data_dir = dir;
-  options.memory_limit_bytes = 8 << 20;
+  EngineOptions options = SmallStore(dir);
   options.gather = absl::Microseconds(seed % 3 * 200);
-  options.group_bytes = 16 << 10;
-  options.seal_bytes = 24 << 10;
   if (kill_at.has_value()) {
     options.at_point = [&](absl::string_view point) {
       if (point == kill_at->point && left.fetch_sub(1) == 1) raise(SIGKILL);
@@ -83,6 +104,43 @@ struct KillAt {
   }
   workload.DropSessions();
   engine->reset();
+  _exit(0);
+}
+
+// A life on a disk that fails: some steps up to the fault and a little beyond.
+[[noreturn]] void LiveOnFailingDisk(Shared* shared, const std::string& dir,
+                                    uint64_t seed, const FailAt& fail_at) {
+  std::atomic<int> left{fail_at.n};
+  std::atomic<bool> met{false};
+  auto disk = std::make_shared<PowerLossFileSystem>(dir);
+  disk->SetFaults([&](PowerLossFileSystem::Op did, const std::string& file) {
+    if (did != fail_at.op) return rocksdb::IOStatus::OK();
+    const int at = left.fetch_sub(1);
+    if (at > 1 || (fail_at.once && at < 1)) return rocksdb::IOStatus::OK();
+    met = true;
+    return fail_at.full ? rocksdb::IOStatus::NoSpace("disk is full", file)
+                        : rocksdb::IOStatus::IOError("disk fails", file);
+  });
+  const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(disk);
+  EngineOptions options = SmallStore(dir);
+  options.env = env.get();
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  // Else it met the fault while it opened.
+  if (engine.ok()) {
+    Workload workload(&shared->journal, seed, {.strict = false, .hasty = true});
+    int beyond = 25;
+    for (int step = 0; step < 200 && beyond > 0; ++step) {
+      const std::string wrong = workload.Step(engine->get());
+      if (!wrong.empty()) {
+        std::snprintf(shared->wrong, sizeof(shared->wrong), "%s",
+                      wrong.c_str());
+        _exit(3);
+      }
+      if (met) --beyond;
+    }
+    workload.DropSessions();
+    engine->reset();
+  }
   _exit(0);
 }
 
@@ -138,6 +196,26 @@ class EngineKill : public ::testing::Test {
                 : "");
   }
 
+  // One child whose disk fails. A RocksDB with its assertions on (Debian's) may
+  // end it then (docs/design.md says where): a crash like others, after which
+  // all that was acked must be there.
+  void LifeOnFailingDisk(const FailAt& fail_at) {
+    const uint64_t seed = random_();
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      LiveOnFailingDisk(shared_, dir_->path(), seed, fail_at);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    if (WIFSIGNALED(status)) {
+      EXPECT_EQ(WTERMSIG(status), SIGABRT) << "the engine crashed by itself";
+      ++kills_;
+      return;
+    }
+    EXPECT_EQ(WEXITSTATUS(status), 0) << shared_->wrong;
+  }
+
   uint64_t Below(uint64_t n) { return random_() % n; }
 
   Shared* shared_ = nullptr;
@@ -157,6 +235,29 @@ TEST_F(EngineKill, AtEachNamedPointLosesNothingAckedAndDoublesNothing) {
   for (int n = 1; GoesOn(); n = n % 4 + 1) {
     for (const char* point : kPoints) {
       if (GoesOn()) Life(KillAt{point, n}, absl::ZeroDuration());
+    }
+  }
+}
+
+TEST_F(EngineKill, OnADiskThatFailsAtAnyOperationLosesNothingAcked) {
+  end_ -= absl::Seconds(20);
+  while (GoesOn()) {
+    for (const auto op : kOps) {
+      if (!GoesOn()) break;
+      // Opening does some dozen of each; appends and syncs are many.
+      const bool many = op == PowerLossFileSystem::Op::kAppend ||
+                        op == PowerLossFileSystem::Op::kSync;
+      const FailAt fail_at{.op = op,
+                           .n = static_cast<int>(1 + Below(many ? 300 : 60)),
+                           .once = Below(2) == 0,
+                           .full = Below(2) == 0};
+      SCOPED_TRACE(absl::StrCat(fail_at.full ? "ENOSPC" : "EIO",
+                                fail_at.once ? " once" : " for good",
+                                " from operation ", fail_at.n, " of kind ",
+                                static_cast<int>(op), " on, seed ", seed_));
+      LifeOnFailingDisk(fail_at);
+      // On a disk that works: everything is compared.
+      Life(std::nullopt, absl::Milliseconds(200));
     }
   }
 }
