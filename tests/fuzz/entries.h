@@ -19,6 +19,15 @@ int Column(const uint8_t* input, size_t size);
 // What is accepted must be readable to its last value.
 int Batch(const uint8_t* input, size_t size);
 
+// Input: the value without its checksum, which is put behind it.
+int Axis(const uint8_t* input, size_t size);
+int Block(const uint8_t* input, size_t size);
+int Summaries(const uint8_t* input, size_t size);
+
+// Input: the value of a log group; any value of the catalog.
+int LogGroup(const uint8_t* input, size_t size);
+int CatalogValue(const uint8_t* input, size_t size);
+
 }  // namespace waterflow::fuzz
 
 #endif  // WATERFLOW_TESTS_FUZZ_ENTRIES_H_

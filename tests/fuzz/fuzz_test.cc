@@ -121,6 +121,13 @@ void RunEntry(const std::string& name, int (*entry)(const uint8_t*, size_t)) {
 TEST(FuzzTest, ChunksFromAnEnemy) { RunEntry("chunk", Chunk); }
 TEST(FuzzTest, ColumnsFromAnEnemy) { RunEntry("column", Column); }
 TEST(FuzzTest, BatchesFromAnEnemy) { RunEntry("batch", Batch); }
+TEST(FuzzTest, AxesFromAnEnemy) { RunEntry("axis", Axis); }
+TEST(FuzzTest, BlocksFromAnEnemy) { RunEntry("block", Block); }
+TEST(FuzzTest, SummariesFromAnEnemy) { RunEntry("summaries", Summaries); }
+TEST(FuzzTest, LogGroupsFromAnEnemy) { RunEntry("loggroup", LogGroup); }
+TEST(FuzzTest, CatalogValuesFromAnEnemy) {
+  RunEntry("catalogvalue", CatalogValue);
+}
 
 }  // namespace
 }  // namespace waterflow::fuzz
