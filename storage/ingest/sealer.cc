@@ -1,7 +1,5 @@
 #include "storage/ingest/sealer.h"
 
-#include <time.h>
-
 #include <algorithm>
 
 #include "absl/time/clock.h"
@@ -10,6 +8,7 @@
 #include "storage/ingest/generation_writer.h"
 #include "storage/ingest/head_source.h"
 #include "storage/model/memory_plan.h"
+#include "storage/model/thread_cpu.h"
 
 namespace waterflow::storage {
 namespace {
@@ -18,12 +17,6 @@ namespace {
 constexpr absl::Duration kTick = absl::Seconds(1);
 // How often the log lets go of deleted runs.
 constexpr absl::Duration kReleaseInterval = absl::Seconds(10);
-
-uint64_t ThreadCpuNs() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 }  // namespace
 

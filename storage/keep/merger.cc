@@ -1,13 +1,13 @@
 #include "storage/keep/merger.h"
 
 #include <rocksdb/convenience.h>
-#include <time.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "storage/format/keys.h"
 #include "storage/keep/sealed_source.h"
+#include "storage/model/thread_cpu.h"
 
 namespace waterflow::storage {
 namespace {
@@ -16,12 +16,6 @@ namespace {
 // whether a replaced generation lost its last reader.
 constexpr absl::Duration kRetry = absl::Seconds(30);
 constexpr absl::Duration kDropTick = absl::Seconds(1);
-
-uint64_t ThreadCpuNs() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 }  // namespace
 
