@@ -14,7 +14,7 @@ absl::StatusOr<MadeBackup> EngineCore::Backup(const BackupOptions& options) {
   if (backing_up_.exchange(true)) {
     return absl::AbortedError("another backup is being made");
   }
-  absl::StatusOr<MadeBackup> made = MakeBackup(*database_, options);
+  absl::StatusOr<MadeBackup> made = MakeBackup(database_.get(), options);
   backing_up_ = false;
   return made;
 }

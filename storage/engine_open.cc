@@ -161,6 +161,7 @@ absl::StatusOr<uint64_t> EngineCore::Checkpoint(const std::string& path) {
   rocksdb::Status made = rocksdb::Checkpoint::Create(database_->db(), &raw);
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
   if (made.ok()) {
+    const Database::FilesHeld held(database_.get());
     // The log is copied and never flushed: its memtable is to die in memory.
     made = checkpoint->CreateCheckpoint(
         path, /*log_size_for_flush=*/std::numeric_limits<uint64_t>::max());

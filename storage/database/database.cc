@@ -283,7 +283,35 @@ rocksdb::Options Database::FileOptions(Family f) const {
   return db_->GetOptions(family(f));
 }
 
+Database::FilesHeld::FilesHeld(Database* database) : database_(database) {
+  MutexLock lock(&database_->files_mutex_);
+  ++database_->files_held_;
+  while (database_->ingesting_ > 0) {
+    database_->files_changed_.Wait(&database_->files_mutex_);
+  }
+}
+
+void Database::FilesHeld::Release() {
+  if (!held_.exchange(false)) return;
+  MutexLock lock(&database_->files_mutex_);
+  --database_->files_held_;
+  database_->files_changed_.NotifyAll();
+}
+
 absl::Status Database::Ingest(const std::array<std::string, 3>& files) {
+  {
+    MutexLock lock(&files_mutex_);
+    while (files_held_ > 0) files_changed_.Wait(&files_mutex_);
+    ++ingesting_;
+  }
+  absl::Status s = IngestFiles(files);
+  MutexLock lock(&files_mutex_);
+  --ingesting_;
+  files_changed_.NotifyAll();
+  return s;
+}
+
+absl::Status Database::IngestFiles(const std::array<std::string, 3>& files) {
   // RocksDB 7.8.3 that has stopped at an error ingests under the file number 0
   // (or dies of its assertions), and after a full disk it may do so for good,
   // though it takes writes again. So no write may fail beside an ingestion, and

@@ -74,6 +74,23 @@ class Database {
   // Everything from `begin` up to (without) `end`.
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family) const;
 
+  // While it holds, no generation comes in. A copy of the store is made under
+  // it: RocksDB lists the files first and takes the log after, and a generation
+  // that came in between would be named by the log and be missing.
+  class FilesHeld {
+   public:
+    explicit FilesHeld(Database* database);
+    ~FilesHeld() { Release(); }
+    FilesHeld(const FilesHeld&) = delete;
+    FilesHeld& operator=(const FilesHeld&) = delete;
+    // From any thread; again is harmless. The log was taken.
+    void Release();
+
+   private:
+    Database* const database_;
+    std::atomic<bool> held_{true};
+  };
+
   // Options for writing a file that will be ingested into `family`.
   rocksdb::Options FileOptions(Family family) const;
   // Ingests one finished file per generation family, all or none. An empty name
@@ -119,6 +136,7 @@ class Database {
       const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new);
   // Whether the disk could take what RocksDB writes when it goes on.
   absl::Status ProbeDisk() const;
+  absl::Status IngestFiles(const std::array<std::string, 3>& files);
   // Ingest() by ordinary writes.
   absl::Status CopyIn(const std::array<std::string, 3>& files) const;
   // Makes sure that no log from before is ever replayed.
@@ -130,6 +148,10 @@ class Database {
   rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   const std::function<void(absl::string_view)> at_point_;
   std::unique_ptr<rocksdb::DB> db_;
+  Mutex files_mutex_;  // before write_mutex_
+  CondVar files_changed_;
+  int files_held_ ABSL_GUARDED_BY(files_mutex_) = 0;
+  int ingesting_ ABSL_GUARDED_BY(files_mutex_) = 0;
   // Held over each write, ingestion and Resume(): see Ingest(). Few contend for
   // it, the committer and the sealer.
   Mutex write_mutex_;

@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<rocksdb::BackupEngineReadOnly>> OpenBackups(
 
 }  // namespace
 
-absl::StatusOr<MadeBackup> MakeBackup(const Database& database,
+absl::StatusOr<MadeBackup> MakeBackup(Database* database,
                                       const BackupOptions& options) {
   if (absl::Status s = CheckPath(options.path); !s.ok()) return s;
   const std::string what = absl::StrCat("backup to ", options.path);
@@ -65,12 +65,18 @@ absl::StatusOr<MadeBackup> MakeBackup(const Database& database,
       &raw);
   const std::unique_ptr<rocksdb::BackupEngine> backups(raw);
   if (!s.ok()) return ToStatus(s, what);
+  // Until the first bytes are copied: what will be is then settled.
+  Database::FilesHeld held(database);
   rocksdb::CreateBackupOptions create;
   create.flush_before_backup = false;
   create.decrease_background_thread_cpu_priority = true;
-  if (options.progress) create.progress_callback = options.progress;
+  create.progress_callback = [&held, &options] {
+    held.Release();
+    if (options.progress) options.progress();
+  };
   rocksdb::BackupID id = 0;
-  s = backups->CreateNewBackup(create, database.db(), &id);
+  s = backups->CreateNewBackup(create, database->db(), &id);
+  held.Release();
   if (s.ok()) s = backups->VerifyBackup(id, options.verify);
   if (s.ok() && options.keep > 0) s = backups->PurgeOldBackups(options.keep);
   if (!s.ok()) return ToStatus(s, what);

@@ -15,7 +15,7 @@ namespace waterflow::storage {
 
 // Holds all that was durable when it was called. The caller sees to it that
 // there is one at a time.
-absl::StatusOr<MadeBackup> MakeBackup(const Database& database,
+absl::StatusOr<MadeBackup> MakeBackup(Database* database,
                                       const BackupOptions& options);
 
 }  // namespace waterflow::storage
