@@ -29,7 +29,7 @@ void PrintFigures(const std::vector<Figure>& figures, std::ostream& out) {
   out << absl::StrFormat("\n%-58s %10s %-14s %9s %-4s  %s\n", "", "found",
                          "unit", "target", "", "elsewhere");
   for (const Figure& f : figures) {
-    out << absl::StrFormat("%-58s %10.4g %-14s %9s %-4s  %s\n", f.what, f.value,
+    out << absl::StrFormat("%-58s %10.5g %-14s %9s %-4s  %s\n", f.what, f.value,
                            f.unit, Promise(f), Verdict(f), f.reference);
   }
 }
