@@ -27,8 +27,9 @@ bool DifferencesAreSmaller(const U* values, size_t n) {
   const size_t samples = n > 4 * kGroupValues ? 2 : 1;
   for (size_t s = 1; s <= samples; ++s) {
     const U* const from = values + 1 + (n - 1 - size) * s / (samples + 1);
+    const U* const before = from - 1;
     U differences[kGroupValues];
-    for (size_t i = 0; i < size; ++i) differences[i] = from[i] - from[i - 1];
+    for (size_t i = 0; i < size; ++i) differences[i] = from[i] - before[i];
     widths += EstimatePackedWidth(from, size);
     difference_widths += EstimatePackedWidth(differences, size);
   }
