@@ -9,35 +9,21 @@
 
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <random>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/crash/points.h"
 #include "tests/crash/workload.h"
+#include "tests/from_environment.h"
 #include "tests/power_loss_fs.h"
 
 namespace waterflow::storage {
 namespace {
 
 using Op = PowerLossFileSystem::Op;
-
-constexpr const char* kPoints[] = {
-    "commit:before_log",   "commit:after_log",    "commit:before_ack",
-    "seal:before_files",   "seal:after_files",    "seal:after_ingest",
-    "seal:after_commit",   "seal:before_reclaim", "seal:after_reclaim",
-    "merge:after_files",   "merge:before_ingest", "merge:after_ingest",
-    "merge:after_commit",  "merge:after_drop",    "delete:after_record",
-    "recover:before_drop", "recover:in_replay",   "recover:after_replay"};
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  uint64_t value = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
-}
 
 class EngineDisk : public ::testing::Test {
  protected:

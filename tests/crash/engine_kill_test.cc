@@ -19,34 +19,21 @@
 #include <random>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/crash/points.h"
 #include "tests/crash/workload.h"
+#include "tests/from_environment.h"
 #include "tests/power_loss_fs.h"
 
 namespace waterflow::storage {
 namespace {
-
-constexpr const char* kPoints[] = {
-    "commit:before_log",   "commit:after_log",    "commit:before_ack",
-    "seal:before_files",   "seal:after_files",    "seal:after_ingest",
-    "seal:after_commit",   "seal:before_reclaim", "seal:after_reclaim",
-    "merge:after_files",   "merge:before_ingest", "merge:after_ingest",
-    "merge:after_commit",  "merge:after_drop",    "delete:after_record",
-    "recover:before_drop", "recover:in_replay",   "recover:after_replay"};
 
 // Outlives the child that writes it.
 struct Shared {
   Journal journal;
   char wrong[2000] = {};
 };
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  uint64_t value = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
-}
 
 // When a child kills itself: at the n-th time it gets to a point.
 struct KillAt {

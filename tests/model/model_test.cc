@@ -15,8 +15,8 @@
 #include <random>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
+#include "tests/from_environment.h"
 #include "tests/model/player.h"
 #include "tests/model/shrink.h"
 #include "tests/unit/engine_fixture.h"
@@ -25,12 +25,6 @@ namespace waterflow::storage::model {
 namespace {
 
 constexpr size_t kOperations = 1500;
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  uint64_t value = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
-}
 
 Player::Counts total;
 
