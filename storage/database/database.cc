@@ -279,6 +279,13 @@ std::unique_ptr<rocksdb::Iterator> Database::Iterate(Family f) const {
       db_->NewIterator(rocksdb::ReadOptions(), family(f)));
 }
 
+std::unique_ptr<rocksdb::Iterator> Database::IterateOnce(Family f) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  return std::unique_ptr<rocksdb::Iterator>(
+      db_->NewIterator(options, family(f)));
+}
+
 rocksdb::Options Database::FileOptions(Family f) const {
   return db_->GetOptions(family(f));
 }

@@ -73,6 +73,8 @@ class Database {
   absl::Status Write(rocksdb::WriteBatch* batch, bool sync);
   // Everything from `begin` up to (without) `end`.
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family) const;
+  // The same for what is read once: it leaves the cache as it is.
+  std::unique_ptr<rocksdb::Iterator> IterateOnce(Family family) const;
 
   // While it holds, no generation comes in. A copy of the store is made under
   // it: RocksDB lists the files first and takes the log after, and a generation

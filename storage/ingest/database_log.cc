@@ -13,7 +13,7 @@ namespace waterflow::storage {
 
 absl::StatusOr<Position> DatabaseLog::Replay(Position after, Visitor visit) {
   last_ = after;
-  auto it = database_->Iterate(Family::kLog);
+  auto it = database_->IterateOnce(Family::kLog);
   for (it->Seek(LogKey(Position{after.value + 1})); it->Valid(); it->Next()) {
     ByteReader key(ToView(it->key()));
     const Position position{key.BigEndian<uint64_t>()};
