@@ -50,6 +50,8 @@ void FillOpened(const std::vector<storage::LanePosition>& lanes,
   opened->add_value_types(v1::VALUE_TYPE_FLOAT64);
   opened->add_value_types(v1::VALUE_TYPE_FLOAT32);
   opened->add_value_types(v1::VALUE_TYPE_INT64);
+  opened->add_value_types(v1::VALUE_TYPE_FLOAT16);
+  opened->add_value_types(v1::VALUE_TYPE_BFLOAT16);
 }
 
 }  // namespace

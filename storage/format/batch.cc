@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "storage/codec/float32.h"
 #include "storage/format/bytes.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
@@ -223,10 +222,11 @@ absl::Status ParseBatch(absl::string_view body, BatchView* batch) {
         if (!ParseColumn(reader.String(), &column, &type)) {
           return Malformed(absl::StrCat("column ", batch->columns.size() - 1));
         }
-        if (type < 1 || type > 3) {
+        constexpr auto kLast = static_cast<uint64_t>(kLastValueType);
+        if (type < 1 || type > kLast) {
           return absl::InvalidArgumentError(
               absl::StrCat("batch: column ", batch->columns.size() - 1,
-                           " has type ", type, ", expected 1 to 3"));
+                           " has type ", type, ", expected 1 to ", kLast));
         }
         column.type = static_cast<ValueType>(type);
         Remember(at.substr(0, at.size() - reader.rest().size()), column,
@@ -300,21 +300,6 @@ uint64_t CountValues(const BatchView& batch, uint32_t skip) {
     }
   }
   return count;
-}
-
-void WidenValues(ValueType type, absl::string_view values, double* out) {
-  switch (type) {
-    case ValueType::kFloat64:
-      std::memcpy(out, values.data(), values.size());
-      return;
-    case ValueType::kFloat32:
-      WidenFloat32s(values.data(), values.size() / 4, out);
-      return;
-    case ValueType::kInt64:
-      for (size_t i = 0; i < values.size() / 8; ++i) {
-        out[i] = static_cast<double>(LoadFixed<int64_t>(values.data() + 8 * i));
-      }
-  }
 }
 
 BatchBuilder::BatchBuilder(uint32_t schema, uint64_t first_row, uint32_t rows) {

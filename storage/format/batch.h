@@ -18,15 +18,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/format/value_type.h"
 
 namespace waterflow::storage {
-
-// Numbers as in ingest.proto.
-enum class ValueType : uint8_t { kFloat64 = 1, kFloat32 = 2, kInt64 = 3 };
-
-constexpr size_t ValueBytes(ValueType type) {
-  return type == ValueType::kFloat32 ? 4 : 8;
-}
 
 // A column of `span` neighbouring metrics, or a sparse one of one metric.
 struct ColumnView {
@@ -77,9 +71,6 @@ absl::Status CheckBatch(const BatchView& batch,
 
 // How many values lie in the rows from `skip` on, of a batch that was checked.
 uint64_t CountValues(const BatchView& batch, uint32_t skip);
-
-// Widens values bit for bit: NaN payloads and the signalling bit survive.
-void WidenValues(ValueType type, absl::string_view values, double* out);
 
 // Bit `row` of a presence bitmap.
 inline bool IsPresent(absl::string_view present, uint32_t row) {

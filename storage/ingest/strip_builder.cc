@@ -161,7 +161,11 @@ void StripReader::AddDense(const ColumnView& column, const BatchPiece& piece,
           int64_t whole;
           std::memcpy(&whole, values, sizeof(whole));
           fill.values[fill.count] = static_cast<double>(whole);
+          break;
         }
+        case ValueType::kFloat16:
+        case ValueType::kBFloat16:
+          WidenValues(column.type, {values, width}, fill.values + fill.count);
       }
       ++fill.count;
       fill.rows = at + 1;

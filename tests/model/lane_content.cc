@@ -115,6 +115,9 @@ uint64_t LaneContent::Value(uint32_t column, uint64_t row) const {
         return static_cast<uint64_t>(static_cast<int64_t>(h) >> 12);
       return row * 64 + h % 16;
     }
+    case ValueType::kFloat16:
+    case ValueType::kBFloat16:
+      break;  // no lane has these
   }
   return 0;
 }
@@ -166,6 +169,10 @@ NaiveRow LaneContent::Row(uint64_t row) const {
       case ValueType::kInt64:
         out.values[c] = std::bit_cast<uint64_t>(
             static_cast<double>(static_cast<int64_t>(value)));
+        break;
+      case ValueType::kFloat16:
+      case ValueType::kBFloat16:
+        break;
     }
   }
   return out;

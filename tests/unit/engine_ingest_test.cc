@@ -48,7 +48,7 @@ TEST_F(EngineIngest, RowsComeBackFromHeadsFromBlocksAndAfterARestart) {
 TEST_F(EngineIngest, EveryBitPatternSurvives) {
   const Uuid run = MakeRun();
   auto stream = OpenStream(Opening(run));
-  ASSERT_TRUE(stream->Declare(0, {"wide", "narrow", "whole"}).ok());
+  ASSERT_TRUE(stream->Declare(0, {"wide", "narrow", "whole", "half"}).ok());
   const std::vector<uint64_t> wide = {0x7ff0000000000001,  // signalling NaN
                                       0xfff8000000000123, 0x8000000000000000,
                                       0x7ff0000000000000, 0xfff0000000000000,
@@ -63,6 +63,10 @@ TEST_F(EngineIngest, EveryBitPatternSurvives) {
                                       1LL << 62,
                                       7,
                                       std::numeric_limits<int64_t>::min()};
+  const std::vector<uint16_t> half = {0x3c00, 0x8000, 0x7c01, 0x7c00,
+                                      0xfc00, 0x0001, 0x3555};
+  const std::vector<double> half_values = {
+      1, -0.0, NAN, INFINITY, -INFINITY, 0x1p-24, 0x1.554p-2};
   const auto raw = [](const auto& v) {
     return absl::string_view(reinterpret_cast<const char*>(v.data()),
                              v.size() * sizeof(v[0]));
@@ -74,6 +78,7 @@ TEST_F(EngineIngest, EveryBitPatternSurvives) {
                                 .Column(0, 1, ValueType::kFloat64, raw(wide))
                                 .Column(1, 1, ValueType::kFloat32, raw(narrow))
                                 .Column(2, 1, ValueType::kInt64, raw(whole))
+                                .Column(3, 1, ValueType::kFloat16, raw(half))
                                 .Build();
   ASSERT_FALSE(stream->Append(batch).has_value());
   ASSERT_TRUE(stream->observer->WaitFor(0, 7));
@@ -81,6 +86,7 @@ TEST_F(EngineIngest, EveryBitPatternSurvives) {
     const Points w = ReadRaw(run, "wide").at(0);
     const Points n = ReadRaw(run, "narrow").at(0);
     const Points i = ReadRaw(run, "whole").at(0);
+    const Points h = ReadRaw(run, "half").at(0);
     for (int r = 0; r < 7; ++r) {
       EXPECT_EQ(std::bit_cast<uint64_t>(w.values[r]), wide[r]) << r;
       const uint32_t bits = narrow[r];
@@ -92,6 +98,10 @@ TEST_F(EngineIngest, EveryBitPatternSurvives) {
                     static_cast<double>(std::bit_cast<float>(bits)));
       EXPECT_EQ(std::bit_cast<uint64_t>(n.values[r]), expected) << r;
       EXPECT_EQ(i.values[r], static_cast<double>(whole[r])) << r;
+      const uint64_t half_bits =
+          r == 2 ? 0x7ff0040000000000  // its payload, still signalling
+                 : std::bit_cast<uint64_t>(half_values[r]);
+      EXPECT_EQ(std::bit_cast<uint64_t>(h.values[r]), half_bits) << r;
     }
     ASSERT_TRUE(engine_->Flush().ok());
   }
