@@ -48,6 +48,7 @@ std::string ValueText(double value) {
 }
 
 std::string TagsText(const Tags& tags) {
+  if (tags.empty()) return "-";
   return absl::StrJoin(tags, ", ", [](std::string* out, const auto& tag) {
     absl::StrAppend(out, tag.first, "=", absl::CEscape(tag.second));
   });
