@@ -37,6 +37,31 @@ std::vector<RetentionCandidate> EngineCore::RetentionCandidates() {
   return candidates;
 }
 
+namespace {
+
+// What the files of generations hold of runs that live. A deleted run's bytes
+// are as good as gone, though the merge that gives them back may take a while:
+// a look that counts them would remove the next run for them.
+uint64_t LiveBytes(
+    const std::vector<std::shared_ptr<const Generation>>& generations,
+    absl::Span<const RetentionCandidate> live) {
+  absl::flat_hash_set<RunId> ids;
+  for (const RetentionCandidate& run : live) ids.insert(run.run);
+  double bytes = 0;
+  for (const auto& generation : generations) {
+    uint64_t rows = 0;
+    for (const auto& [run, rows_of_run] : generation->runs) {
+      if (ids.contains(run)) rows += rows_of_run;
+    }
+    bytes += static_cast<double>(generation->bytes) *
+             static_cast<double>(rows) /
+             static_cast<double>(std::max<uint64_t>(generation->rows, 1));
+  }
+  return static_cast<uint64_t>(bytes);
+}
+
+}  // namespace
+
 void EngineCore::Retain() {
   std::vector<RetentionCandidate> candidates;
   {
@@ -51,12 +76,12 @@ void EngineCore::Retain() {
   if (!by_size && std::none_of(candidates.begin(), candidates.end(), limited)) {
     return;
   }
-  const uint64_t total_bytes = database_->disk_bytes().sst;
+  const auto generations = state_.generations();
+  const uint64_t total_bytes = LiveBytes(generations, candidates);
   double values = 0;
   for (const RetentionCandidate& run : candidates) {
     values += static_cast<double>(run.values);
   }
-  const auto generations = state_.generations();
   for (RetentionCandidate& candidate : candidates) {
     // Files know sizes by their blocks, and a small run may have none of its
     // own: it has at least its share of the values.
@@ -101,7 +126,7 @@ void EngineCore::Retain() {
     DeleteLocked(removal.run, now_ns);
   }
   if (removed.empty() || !Barrier().ok()) return;
-  // Until the space is given back, so that the next look sees it.
+  // Only behind a seal do merges leave them out.
   sealer_.SealNow().IgnoreError();
   if (!options_.on_run_removed) return;
   for (const RemovedRun& run : removed) options_.on_run_removed(run);

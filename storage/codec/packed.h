@@ -7,8 +7,9 @@
 //   group  := head u8: width (0 to 64; 0 to 32 of 32-bit integers)
 //                      + 128 if there are exceptions
 //             base: zigzag varint, above the base of the group before (first:
-//             0) [exception count - 1 u8, the place of each u8,
-//              its high part: zigzag varint]
+//             0) [exception count - 1 u8, high width u8, a stream of their
+//             places (7 bits each), a stream of their high parts (high width
+//             bits each, zigzag)]
 //             residuals of `width` bits (bits.h): a full group of up to 32 bits
 //             in lanes; a full one of more in lanes twice, first the low 32
 //             bits, then the others; a shorter group as a stream

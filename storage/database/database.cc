@@ -239,8 +239,12 @@ absl::Status Database::CheckFormat(bool is_new) {
     return Write(&batch, /*sync=*/true);
   }
   if (!stored.ok()) return stored.status();
-  const uint32_t version =
-      stored->size() == 4 ? LoadFixed<uint32_t>(stored->data()) : 0;
+  if (stored->size() != sizeof(uint32_t)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "data directory ", path_, " has a damaged format version: ",
+        stored->size(), " bytes, expected 4"));
+  }
+  const uint32_t version = LoadFixed<uint32_t>(stored->data());
   if (version != kFormatVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("data directory ", path_, " has format version ", version,

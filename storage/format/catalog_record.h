@@ -9,8 +9,8 @@
 //   schema     metric ids: count, then varints in column order
 //   metric     name (the whole value)
 //   metadata   unit, description, goal u8, reduction u8, role, step_metric
-//   attempt    flags u8 (1 resume step given, 2 first step known),
-//              resume_step, first_step
+//   attempt    given u8, resume_step, known u8, first_step (a number that is
+//              not given or known is 0)
 //   lane       SchemaId varint, next_row varint
 //   row count  rows varint, values varint
 //   lost       worker, SchemaId, first_row, end_row varints

@@ -3,12 +3,11 @@
 //   group   := record*
 //   record  := length varint (always 4 bytes), kind u8, payload (length counts
 //              kind + payload)
-//   batch   := 1, run, worker, attempt, schema, schema number (varints), stream
-//              16 bytes, first_row varint, rows varint, skip varint,
-//              received_ns fixed64, body (a Batch as it came; the rest)
-//   void    := 2, run, worker, schema, schema number (varints), stream 16
-//   bytes,
-//              first_row varint, rows varint
+//   batch   := 1, run, worker, schema, schema number varints, stream 16 bytes,
+//              attempt, first_row, rows, skip varints, received_ns fixed64,
+//              body (a Batch as it came; the rest)
+//   void    := 2, run, worker, schema, schema number varints, stream 16 bytes,
+//              first_row, rows varints
 //   catalog := 3, key string, value (the rest)
 //   erase   := 4, key (the rest)
 //   delete  := 5, run varint

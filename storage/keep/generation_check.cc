@@ -19,23 +19,32 @@
 namespace waterflow::storage {
 namespace {
 
+// By their ids.
+using Committed = absl::btree_map<GenerationId, const Generation*>;
+
 // A walk over a family of generations. A key that nothing in catalog and axes
-// asks for is a problem, unless its generation was never committed.
+// asks for is a problem, unless its generation was never committed, or its run
+// was deleted and no merge has left it out yet.
 class GenerationWalk : public FamilyWalk {
  public:
-  GenerationWalk(VerifyRun* run, Family family,
-                 const absl::btree_set<GenerationId>* committed)
-      : FamilyWalk(run, family), committed_(committed) {}
+  GenerationWalk(VerifyRun* run, Family family, const Committed* committed,
+                 const CatalogCheck* catalog)
+      : FamilyWalk(run, family), committed_(committed), catalog_(catalog) {}
 
  private:
   std::string Skipped(absl::string_view key) override {
     ByteReader in(key);
     const GenerationId generation{in.BigEndian<uint32_t>()};
-    if (in.ok() && !committed_->contains(generation)) {
+    const auto found = committed_->find(generation);
+    if (in.ok() && found == committed_->end()) {
       return PrefixEnd(GenerationPrefix(generation));
     }
-    // Behind a damaged axis there are values that it would have named.
     const auto run = RunId{in.BigEndian<uint32_t>()};
+    if (in.ok() && found->second->runs.contains(run) &&
+        !catalog_->runs().contains(run)) {
+      return PrefixEnd(RunPrefix(generation, run));
+    }
+    // Behind a damaged axis there are values that it would have named.
     const auto schema = SchemaId{in.BigEndian<uint32_t>()};
     if (!in.ok() || damaged != SchemaPrefix(generation, run, schema)) {
       run_->Problem(family_, key, "belongs to nothing that is known");
@@ -43,7 +52,8 @@ class GenerationWalk : public FamilyWalk {
     return "";
   }
 
-  const absl::btree_set<GenerationId>* const committed_;
+  const Committed* const committed_;
+  const CatalogCheck* const catalog_;
 
  public:
   std::string damaged;  // prefix of the schema whose axes could not be read
@@ -85,10 +95,10 @@ class Checker {
           const CatalogCheck& catalog, VerifyRun* run)
       : catalog_(catalog),
         run_(run),
-        committed_(Ids(generations)),
-        axis_(run, Family::kAxis, &committed_),
-        blocks_(run, Family::kBlocks, &committed_),
-        summaries_(run, Family::kSummaries, &committed_) {}
+        committed_(ById(generations)),
+        axis_(run, Family::kAxis, &committed_, &catalog),
+        blocks_(run, Family::kBlocks, &committed_, &catalog),
+        summaries_(run, Family::kSummaries, &committed_, &catalog) {}
 
   void Check(const Generation& generation) {
     for (const auto& [id, rows] : generation.runs) {
@@ -122,11 +132,10 @@ class Checker {
     absl::btree_map<WorkerId, uint64_t> values;
   };
 
-  static absl::btree_set<GenerationId> Ids(
-      const std::vector<Generation>& generations) {
-    absl::btree_set<GenerationId> ids;
-    for (const Generation& generation : generations) ids.insert(generation.id);
-    return ids;
+  static Committed ById(const std::vector<Generation>& generations) {
+    Committed committed;
+    for (const Generation& g : generations) committed[g.id] = &g;
+    return committed;
   }
 
   void CheckSchema(const Place& at) {
@@ -328,7 +337,7 @@ class Checker {
 
   const CatalogCheck& catalog_;
   VerifyRun* const run_;
-  const absl::btree_set<GenerationId> committed_;
+  const Committed committed_;
   GenerationWalk axis_;
   GenerationWalk blocks_;
   GenerationWalk summaries_;

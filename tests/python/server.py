@@ -3,6 +3,7 @@ own, and a way to pull the plug."""
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,9 +18,12 @@ BIN = pathlib.Path(os.environ.get("WATERFLOW_BIN", ROOT / "build/release/bin"))
 class Server:
     """Starts when made. Keeps its data over kill() and start()."""
 
-    def __init__(self):
+    def __init__(self, archive=None):
+        """On a copy of the data directory in `archive` (.tar.gz), if it is given."""
         self._folder = tempfile.TemporaryDirectory(prefix="waterflow-python-")
         self.data_dir = pathlib.Path(self._folder.name, "data")
+        if archive:
+            shutil.unpack_archive(archive, self.data_dir)
         self.start()
 
     def start(self):

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <optional>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -240,24 +241,58 @@ TEST_F(EngineFault, ADamagedBlockCostsItsOwnSeriesAndIsNamed) {
   EXPECT_EQ(damaged, 1);
 }
 
-TEST_F(EngineFault, AnUnknownFormatIsRefusedByBothVersions) {
-  engine_.reset();
-  {
-    auto database = Database::Open(Options());
-    ASSERT_TRUE(database.ok());
-    std::string version;
-    AppendFixed<uint32_t>(kFormatVersion + 41, &version);
-    rocksdb::WriteBatch batch;
-    batch.Put((*database)->family(Family::kMeta), ToSlice(kMetaFormatVersion),
-              version);
-    ASSERT_TRUE((*database)->Write(&batch, true).ok());
+class EngineFormat : public EngineFault {
+ protected:
+  // Of a store whose format version is `bytes` (absent: there is none), what a
+  // start says, and what a look from outside says, which must be the same.
+  absl::Status Refusal(const std::optional<std::string>& bytes) {
+    engine_.reset();
+    {
+      auto database = Database::Open(Options());
+      EXPECT_TRUE(database.ok()) << database.status();
+      auto* const meta = (*database)->family(Family::kMeta);
+      rocksdb::WriteBatch batch;
+      if (bytes.has_value()) {
+        batch.Put(meta, ToSlice(kMetaFormatVersion), *bytes);
+      } else {
+        batch.Delete(meta, ToSlice(kMetaFormatVersion));
+      }
+      EXPECT_TRUE((*database)->Write(&batch, true).ok());
+    }
+    const absl::Status looked =
+        VerifyOffline(Options(), VerifyObserver()).status();
+    const absl::Status opened = Engine::Open(Options()).status();
+    EXPECT_EQ(opened, looked);
+    EXPECT_TRUE(absl::IsFailedPrecondition(opened)) << opened;
+    return opened;
   }
-  const absl::Status refused = Engine::Open(Options()).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
-  EXPECT_THAT(std::string(refused.message()),
+
+  static std::string Encoded(uint32_t version) {
+    std::string bytes;
+    AppendFixed(version, &bytes);
+    return bytes;
+  }
+};
+
+TEST_F(EngineFormat, AnUnknownOneIsRefusedByBothVersions) {
+  const std::string message(Refusal(Encoded(kFormatVersion + 41)).message());
+  EXPECT_THAT(message,
               HasSubstr(absl::StrCat("version ", kFormatVersion + 41)));
-  EXPECT_THAT(std::string(refused.message()),
+  EXPECT_THAT(message,
               HasSubstr(absl::StrCat("reads version ", kFormatVersion)));
+}
+
+TEST_F(EngineFormat, ADamagedOneIsRefused) {
+  const std::string message(Refusal("\1").message());
+  EXPECT_THAT(message,
+              HasSubstr("a damaged format version: 1 bytes, expected 4"));
+}
+
+TEST_F(EngineFormat, AStoreThatLostItsOwnIsRefused) {
+  ASSERT_TRUE(AppendSoon(MakeRun(), 0, 100));
+  ASSERT_TRUE(engine_->Seal().ok());
+  const std::string message(Refusal(std::nullopt).message());
+  EXPECT_THAT(message, HasSubstr("has no format version"));
 }
 
 TEST_F(EngineFault, AFolderInUseIsRefused) {

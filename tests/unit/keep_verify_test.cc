@@ -260,6 +260,17 @@ TEST_F(KeepVerify, RunsThatWereDeletedAreNoProblem) {
   EXPECT_THAT(problems_, IsEmpty());
 }
 
+TEST_F(KeepVerify, RunsThatWereDeletedAreNoProblemBeforeAMergeLeavesThemOut) {
+  options_.merge_fan_in = 0;
+  Reopen();
+  ASSERT_TRUE(engine_->DeleteRun(runs_[0]).ok());
+  ASSERT_TRUE(engine_->Seal().ok());
+  ASSERT_TRUE(engine_->Verify(Observer()).ok());
+  EXPECT_THAT(problems_, IsEmpty());
+  ASSERT_TRUE(Offline().ok());
+  EXPECT_THAT(problems_, IsEmpty());
+}
+
 TEST_F(KeepVerify, CanBeCancelled) {
   const auto report = engine_->Verify(
       {.problem = nullptr, .progress = [](const VerifyProgress&) {
