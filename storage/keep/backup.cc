@@ -127,6 +127,8 @@ absl::StatusOr<BackupInfo> RestoreBackup(const RestoreOptions& options) {
       rocksdb::RestoreOptions(), chosen->backup_id, options.data_dir,
       options.data_dir);
   if (!s.ok()) {
+    // Its threads may still be copying the other files.
+    backups->reset();
     std::filesystem::remove_all(options.data_dir, error);
     return ToStatus(s, absl::StrCat("restore backup ", chosen->backup_id,
                                     " of ", options.from));

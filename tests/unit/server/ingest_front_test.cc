@@ -87,7 +87,7 @@ TEST_F(IngestFrontTest, OpenedSaysLanesLimitsAndCredit) {
   EXPECT_EQ(opened.limits().message_bytes(), 16u << 20);
   EXPECT_EQ(opened.limits().batch_rows(), 65536u);
   EXPECT_EQ(opened.tier(), v1::TIER_SERVER);
-  EXPECT_EQ(opened.value_types_size(), 3);
+  EXPECT_EQ(opened.value_types_size(), 5);
   EXPECT_THAT(opened.server_version(), HasSubstr("waterflowd "));
 
   const storage::StreamOptions options = backend_.last_options();
