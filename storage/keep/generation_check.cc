@@ -20,12 +20,14 @@ namespace waterflow::storage {
 namespace {
 
 // A walk over a family of generations. A key that nothing in catalog and axes
-// asks for is a problem, unless its generation was never committed.
+// asks for is a problem, unless its generation was never committed or its run
+// was deleted and no merge has left it out yet.
 class GenerationWalk : public FamilyWalk {
  public:
   GenerationWalk(VerifyRun* run, Family family,
-                 const absl::btree_set<GenerationId>* committed)
-      : FamilyWalk(run, family), committed_(committed) {}
+                 const absl::btree_set<GenerationId>* committed,
+                 const absl::btree_set<std::pair<GenerationId, RunId>>* dead)
+      : FamilyWalk(run, family), committed_(committed), dead_(dead) {}
 
  private:
   std::string Skipped(absl::string_view key) override {
@@ -36,6 +38,9 @@ class GenerationWalk : public FamilyWalk {
     }
     // Behind a damaged axis there are values that it would have named.
     const auto run = RunId{in.BigEndian<uint32_t>()};
+    if (in.ok() && dead_->contains({generation, run})) {
+      return PrefixEnd(RunPrefix(generation, run));
+    }
     const auto schema = SchemaId{in.BigEndian<uint32_t>()};
     if (!in.ok() || damaged != SchemaPrefix(generation, run, schema)) {
       run_->Problem(family_, key, "belongs to nothing that is known");
@@ -44,6 +49,7 @@ class GenerationWalk : public FamilyWalk {
   }
 
   const absl::btree_set<GenerationId>* const committed_;
+  const absl::btree_set<std::pair<GenerationId, RunId>>* const dead_;
 
  public:
   std::string damaged;  // prefix of the schema whose axes could not be read
@@ -82,13 +88,16 @@ const char* Disagreement(const Summary& stored, const Summary& found) {
 class Checker {
  public:
   Checker(const std::vector<Generation>& generations,
-          const CatalogCheck& catalog, VerifyRun* run)
+          const CatalogCheck& catalog, const absl::btree_set<RunId>& deleted,
+          VerifyRun* run)
       : catalog_(catalog),
+        deleted_(deleted),
         run_(run),
         committed_(Ids(generations)),
-        axis_(run, Family::kAxis, &committed_),
-        blocks_(run, Family::kBlocks, &committed_),
-        summaries_(run, Family::kSummaries, &committed_) {}
+        dead_(Dead(generations, catalog)),
+        axis_(run, Family::kAxis, &committed_, &dead_),
+        blocks_(run, Family::kBlocks, &committed_, &dead_),
+        summaries_(run, Family::kSummaries, &committed_, &dead_) {}
 
   void Check(const Generation& generation) {
     for (const auto& [id, rows] : generation.runs) {
@@ -127,6 +136,16 @@ class Checker {
     absl::btree_set<GenerationId> ids;
     for (const Generation& generation : generations) ids.insert(generation.id);
     return ids;
+  }
+  static absl::btree_set<std::pair<GenerationId, RunId>> Dead(
+      const std::vector<Generation>& generations, const CatalogCheck& catalog) {
+    absl::btree_set<std::pair<GenerationId, RunId>> dead;
+    for (const Generation& generation : generations) {
+      for (const auto& [run, rows] : generation.runs) {
+        if (!catalog.runs().contains(run)) dead.insert({generation.id, run});
+      }
+    }
+    return dead;
   }
 
   void CheckSchema(const Place& at) {
@@ -302,6 +321,7 @@ class Checker {
   // Sealed rows and values against the catalog, where nothing was damaged.
   void CheckCounts() {
     for (const auto& [id, entry] : catalog_.runs()) {
+      if (deleted_.contains(id)) continue;
       for (const auto& [place, count] : entry.counts) {
         const auto& [schema, worker] = place;
         const auto it = found_.find({id, schema});
@@ -327,8 +347,10 @@ class Checker {
   }
 
   const CatalogCheck& catalog_;
+  const absl::btree_set<RunId>& deleted_;
   VerifyRun* const run_;
   const absl::btree_set<GenerationId> committed_;
+  const absl::btree_set<std::pair<GenerationId, RunId>> dead_;
   GenerationWalk axis_;
   GenerationWalk blocks_;
   GenerationWalk summaries_;
@@ -338,8 +360,9 @@ class Checker {
 }  // namespace
 
 void CheckGenerations(const std::vector<Generation>& generations,
-                      const CatalogCheck& catalog, VerifyRun* run) {
-  Checker checker(generations, catalog, run);
+                      const CatalogCheck& catalog,
+                      const absl::btree_set<RunId>& deleted, VerifyRun* run) {
+  Checker checker(generations, catalog, deleted, run);
   for (const Generation& generation : generations) {
     if (!run->cancelled().ok()) return;
     checker.Check(generation);
