@@ -285,10 +285,6 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
         }
         std::shared_ptr<const SchemaState> schema =
             catalog_.ResolveSchema(run_id, metrics, &changes);
-        if (const std::optional<int64_t> step = SmallestStep(group)) {
-          catalog_.NoteFirstStep(run_id, std::max(write.attempt, 1u), *step,
-                                 &changes);
-        }
         LaneName name = worker;
         name.number = schema->id.value;
         bool is_new = false;
@@ -301,13 +297,18 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
           return lane.status();
         }
         lanes.push_back(*lane);
+        const uint32_t attempt = std::max(write.attempt, 1u);
+        const std::optional<int64_t> step = SmallestStep(group);
+        if (step.has_value() && !state_.stepped_in(**lane, attempt)) {
+          catalog_.NoteFirstStep(run_id, attempt, *step, &changes);
+        }
         Pending item;
         item.kind = Pending::Kind::kBatch;
         item.joined = true;
         item.lane = *lane;
         item.body = BatchBody::Copy(ToBatch(group));
         item.rows = group.size();
-        item.attempt = std::max(write.attempt, 1u);
+        item.attempt = attempt;
         item.values = group.size() * group[0].points.size();
         item.received_ns = now_ns;
         item.has_step = group[0].points[0]->step.has_value();

@@ -108,12 +108,13 @@ void EngineCore::Retain() {
         [&](const RetentionCandidate& c) { return c.run == removal.run; });
     MutexLock lock(&mutex_);
     if (closing_) return;
-    // It may have come back to life meanwhile.
+    // It may have come back to life meanwhile, or be kept for longer.
     const std::vector<RetentionCandidate> now = RetentionCandidates();
     const auto same =
         std::find_if(now.begin(), now.end(), [&](const RetentionCandidate& c) {
           return c.run == chosen->run && c.status == chosen->status &&
-                 !c.streaming && c.last_write_ns == chosen->last_write_ns;
+                 !c.streaming && c.last_write_ns == chosen->last_write_ns &&
+                 c.age_limit_ns == chosen->age_limit_ns;
         });
     if (same == now.end()) continue;
     const Run run = ToRun(*catalog_.FindRun(removal.run));

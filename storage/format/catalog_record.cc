@@ -32,6 +32,9 @@ class Encoder {
   void Trailing(int64_t value) {
     if (value != 0) Signed(value);
   }
+  void Trailing(uint32_t value) {
+    if (value != 0) Unsigned(value);
+  }
   void Optional(const std::optional<int64_t>& value) {
     Byte(value.has_value());
     Signed(value.value_or(0));
@@ -72,6 +75,9 @@ class Decoder {
   }
   void Trailing(int64_t& value) {
     value = in_.rest().empty() ? 0 : in_.SignedVarint();
+  }
+  void Trailing(uint32_t& value) {
+    value = in_.rest().empty() ? 0 : in_.Varint32();
   }
   void Optional(std::optional<int64_t>& value) {
     const bool has = in_.Fixed<uint8_t>() != 0;
@@ -135,6 +141,7 @@ void Walk(auto& io, auto& v, const AttemptValue*) {
 void Walk(auto& io, auto& v, const LaneValue*) {
   io.Unsigned(v.schema.value);
   io.Unsigned(v.next_row);
+  io.Trailing(v.stepped_attempt);
 }
 
 void Walk(auto& io, auto& v, const RowCountValue*) {

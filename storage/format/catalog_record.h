@@ -11,7 +11,7 @@
 //   metadata   unit, description, goal u8, reduction u8, role, step_metric
 //   attempt    given u8, resume_step, known u8, first_step (a number that is
 //              not given or known is 0)
-//   lane       SchemaId varint, next_row varint
+//   lane       SchemaId varint, next_row varint, stepped_attempt if not 0
 //   row count  rows varint, values varint
 //   lost       worker, SchemaId, first_row, end_row varints
 //   request    points varint, made_ns
@@ -73,13 +73,16 @@ struct MetadataValue {
 
 struct AttemptValue {
   std::optional<int64_t> resume_step;
-  // Smallest first step that a worker logged in it.
+  // Smallest first step that a lane logged in it.
   std::optional<int64_t> first_step;
 };
 
 struct LaneValue {
   SchemaId schema;
   uint64_t next_row = 0;
+  // The attempt of its last row that had a step; 0: none had. The first step
+  // that it logged in this attempt is noted.
+  uint32_t stepped_attempt = 0;
 };
 
 struct RowCountValue {

@@ -43,8 +43,9 @@ struct Lane {
   uint64_t next_row = 0;
   // All rows below are in a group that is being committed.
   uint64_t assigned_row = 0;
-  bool touched = false;  // since the last seal began
-  int sessions = 0;      // that hold it open
+  uint32_t stepped_attempt = 0;  // see LaneValue
+  bool touched = false;          // since the last seal began
+  int sessions = 0;              // that hold it open
   // Where its rows go; valid while `epoch` is that of the open heads.
   Head* head = nullptr;
   uint64_t epoch = 0;

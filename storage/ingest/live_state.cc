@@ -105,6 +105,11 @@ uint64_t LiveState::next_row(const Lane& lane) {
   return lane.next_row;
 }
 
+bool LiveState::stepped_in(const Lane& lane, uint32_t attempt) {
+  MutexLock lock(&mutex_);
+  return lane.stepped_attempt == attempt;
+}
+
 absl::StatusOr<std::shared_ptr<Lane>> LiveState::LaneForReplay(
     const LaneName& name, std::shared_ptr<const SchemaState> schema) {
   MutexLock lock(&mutex_);
@@ -137,6 +142,7 @@ absl::StatusOr<std::shared_ptr<Lane>> LiveState::FindLane(
     lane->name = name;
     lane->schema = schema;
     lane->next_row = lane->assigned_row = value.next_row;
+    lane->stepped_attempt = value.stepped_attempt;
   }
   if (lane->schema->id != schema->id) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -212,6 +218,7 @@ void LiveState::Applier::Batch(Lane& lane, HeadBatch batch, uint64_t next_row,
   state_->open_->bytes += batch.body.size + kBatchOverheadBytes;
   state_->open_->rows += rows;
   lane.activity->Seen(lane.name.worker, batch.received_ns);
+  if (batch.has_step) lane.stepped_attempt = batch.attempt;
   head.batches.push_back(std::move(batch));
   lane.next_row = next_row;
   lane.count->rows += rows;
@@ -318,8 +325,10 @@ std::shared_ptr<const Unsealed> LiveState::BeginSeal() {
   // Lanes and counts as they stand at this position go with the generation.
   for (const std::shared_ptr<Lane>& lane : touched_lanes_) {
     const LaneName& n = lane->name;
-    open_->changes[LaneKey(n.run, n.worker, n.stream, n.number)] = EncodeValue(
-        LaneValue{.schema = lane->schema->id, .next_row = lane->next_row});
+    open_->changes[LaneKey(n.run, n.worker, n.stream, n.number)] =
+        EncodeValue(LaneValue{.schema = lane->schema->id,
+                              .next_row = lane->next_row,
+                              .stepped_attempt = lane->stepped_attempt});
     lane->touched = false;
   }
   for (const CountKey& key : touched_counts_) {

@@ -65,6 +65,8 @@ class LiveState {
       bool* is_new);
   void CloseLane(const std::shared_ptr<Lane>& lane);
   uint64_t next_row(const Lane& lane);
+  // Whether its durable rows say the first step that it logged in `attempt`.
+  bool stepped_in(const Lane& lane, uint32_t attempt);
   // Finds or makes a lane without opening it: for replay.
   absl::StatusOr<std::shared_ptr<Lane>> LaneForReplay(
       const LaneName& name, std::shared_ptr<const SchemaState> schema);

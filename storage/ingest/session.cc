@@ -73,7 +73,11 @@ absl::Status Session::DeclareSchema(uint32_t schema,
   if (!lane.ok()) return lane.status();
   const uint64_t next_row =
       std::max(state_->next_row(**lane), held_row.value_or(0));
-  lanes_[schema] = {.lane = *std::move(lane), .next_row = next_row};
+  // The first step of a lane is that of its first row, whichever session sent
+  // it.
+  const bool noted = state_->stepped_in(**lane, options_.attempt);
+  lanes_[schema] = {
+      .lane = *std::move(lane), .next_row = next_row, .step_noted = noted};
   return absl::OkStatus();
 }
 

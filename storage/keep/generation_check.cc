@@ -92,8 +92,10 @@ const char* Disagreement(const Summary& stored, const Summary& found) {
 class Checker {
  public:
   Checker(const std::vector<Generation>& generations,
-          const CatalogCheck& catalog, VerifyRun* run)
+          const CatalogCheck& catalog, const absl::btree_set<RunId>& deleted,
+          VerifyRun* run)
       : catalog_(catalog),
+        deleted_(deleted),
         run_(run),
         committed_(ById(generations)),
         axis_(run, Family::kAxis, &committed_, &catalog),
@@ -311,6 +313,7 @@ class Checker {
   // Sealed rows and values against the catalog, where nothing was damaged.
   void CheckCounts() {
     for (const auto& [id, entry] : catalog_.runs()) {
+      if (deleted_.contains(id)) continue;
       for (const auto& [place, count] : entry.counts) {
         const auto& [schema, worker] = place;
         const auto it = found_.find({id, schema});
@@ -336,6 +339,7 @@ class Checker {
   }
 
   const CatalogCheck& catalog_;
+  const absl::btree_set<RunId>& deleted_;
   VerifyRun* const run_;
   const Committed committed_;
   GenerationWalk axis_;
@@ -347,8 +351,9 @@ class Checker {
 }  // namespace
 
 void CheckGenerations(const std::vector<Generation>& generations,
-                      const CatalogCheck& catalog, VerifyRun* run) {
-  Checker checker(generations, catalog, run);
+                      const CatalogCheck& catalog,
+                      const absl::btree_set<RunId>& deleted, VerifyRun* run) {
+  Checker checker(generations, catalog, deleted, run);
   for (const Generation& generation : generations) {
     if (!run->cancelled().ok()) return;
     checker.Check(generation);

@@ -6,15 +6,18 @@
 
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "storage/ingest/generation.h"
 #include "storage/keep/catalog_check.h"
 #include "storage/keep/verify_run.h"
 
 namespace waterflow::storage {
 
-// `generations` are those that meta names, oldest first.
+// `generations` are those that meta names, oldest first. Of runs that the log
+// deletes, in `deleted`, merges may have left out rows already.
 void CheckGenerations(const std::vector<Generation>& generations,
-                      const CatalogCheck& catalog, VerifyRun* run);
+                      const CatalogCheck& catalog,
+                      const absl::btree_set<RunId>& deleted, VerifyRun* run);
 
 }  // namespace waterflow::storage
 

@@ -61,8 +61,11 @@ class RecordCheck {
   }
   Wrong operator()(const DeleteRecord& r) {
     catalog_->DeleteRun(r.run);
+    deleted_.insert(r.run);
     return std::nullopt;
   }
+
+  const absl::btree_set<RunId>& deleted() const { return deleted_; }
 
  private:
   static Wrong MoveLane(CatalogCheck::RunEntry* run, const LaneName& name,
@@ -79,12 +82,14 @@ class RecordCheck {
   }
 
   CatalogCheck* const catalog_;
+  absl::btree_set<RunId> deleted_;
   BatchView view_;
 };
 
 }  // namespace
 
-void CheckLog(Position sealed, CatalogCheck catalog, VerifyRun* run) {
+absl::btree_set<RunId> CheckLog(Position sealed, CatalogCheck catalog,
+                                VerifyRun* run) {
   RecordCheck check(&catalog);
   Position last = sealed;
   auto it = run->Iterate(Family::kLog);
@@ -121,6 +126,7 @@ void CheckLog(Position sealed, CatalogCheck catalog, VerifyRun* run) {
     run->Problem(Family::kLog, LogKey(Position{last.value + 1}),
                  it->status().ToString());
   }
+  return check.deleted();
 }
 
 }  // namespace waterflow::storage

@@ -69,8 +69,8 @@ absl::StatusOr<VerifyReport> Verify(const Database& database,
   run.report().generations = meta.generations.size();
   CatalogCheck catalog;
   catalog.Load(&run);
-  CheckLog(meta.sealed, catalog, &run);
-  CheckGenerations(meta.generations, catalog, &run);
+  const absl::btree_set<RunId> deleted = CheckLog(meta.sealed, catalog, &run);
+  CheckGenerations(meta.generations, catalog, deleted, &run);
   if (!run.cancelled().ok()) return run.cancelled();
   return run.report();
 }

@@ -15,9 +15,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "tests/crash/points.h"
 #include "tests/crash/workload.h"
 #include "tests/from_environment.h"
+#include "tests/points.h"
 #include "tests/power_loss_fs.h"
 
 namespace waterflow::storage {
@@ -35,8 +35,9 @@ class EngineDisk : public ::testing::Test {
     Renew();
   }
   void TearDown() override {
-    std::printf("%d lives, %d faults met, seed %llu\n", lives_, faults_.load(),
-                static_cast<unsigned long long>(seed_));
+    std::printf("%d lives, %d faults met; once more: %s\n", lives_,
+                faults_.load(),
+                ToRepeat("WATERFLOW_CRASH_SEED", seed_).c_str());
   }
 
   bool GoesOn() const { return absl::Now() < end_ && !HasFailure(); }
@@ -72,8 +73,8 @@ class EngineDisk : public ::testing::Test {
         absl::StrCat("life ", ++lives_, " of seed ", seed_, ": ", what));
     // Where it is seen also when the process dies.
     if (lives_ == 1) {
-      std::fprintf(stderr, "seed %llu\n",
-                   static_cast<unsigned long long>(seed_));
+      std::fprintf(stderr, "%s\n",
+                   ToRepeat("WATERFLOW_CRASH_SEED", seed_).c_str());
     }
     if (journal_->full()) Renew();
     const int met_before = faults_;

@@ -21,9 +21,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "tests/crash/points.h"
 #include "tests/crash/workload.h"
 #include "tests/from_environment.h"
+#include "tests/points.h"
 #include "tests/power_loss_fs.h"
 
 namespace waterflow::storage {
@@ -152,8 +152,8 @@ class EngineKill : public ::testing::Test {
     dir_.emplace();
   }
   void TearDown() override {
-    std::printf("%d lives, %d kills, seed %llu\n", lives_, kills_,
-                static_cast<unsigned long long>(seed_));
+    std::printf("%d lives, %d kills; once more: %s\n", lives_, kills_,
+                ToRepeat("WATERFLOW_CRASH_SEED", seed_).c_str());
     munmap(shared_, sizeof(Shared));
   }
 

@@ -17,6 +17,7 @@
 
 #include "tests/e2e/client_programs.h"
 #include "tests/e2e/stream_client.h"
+#include "tests/from_environment.h"
 #include "waterflow/v1/ingest.grpc.pb.h"
 #include "waterflow/v1/query.grpc.pb.h"
 #include "waterflow/v1/tracking.grpc.pb.h"
@@ -150,8 +151,9 @@ TEST(Kill9, AckedRowsAreThereExactlyOnce) {
   // Small heads, so that kills hit seals too.
   setenv("WATERFLOW_MEMORY_LIMIT", "8M", 1);
   setenv("WATERFLOW_GATHER", "1ms", 1);
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const uint64_t seed =
+      storage::FromEnvironment("WATERFLOW_CRASH_SEED", std::random_device()());
+  SCOPED_TRACE(storage::ToRepeat("WATERFLOW_CRASH_SEED", seed));
   std::mt19937_64 random(seed);
   const cli::TemporaryFolder folder;
   cli::ServerProgram server(folder / "server");

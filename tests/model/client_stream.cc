@@ -76,26 +76,21 @@ absl::Status ClientStream::Open(Engine* engine,
   if (!opened.ok()) return opened.status();
   session = *std::move(opened);
   observer = std::move(fresh);
+  // As good as acks: a write whose sync failed may have survived all the same.
+  book->Ack(session->known_lanes());
   return absl::OkStatus();
 }
 
 absl::Status ClientStream::Declare(uint32_t number) {
   ClientLane& lane = lanes.at(number);
-  std::vector<Metric> metrics;
-  for (const std::string& name : lane.content.names()) {
-    metrics.emplace_back().name = name;
-  }
-  absl::Status s = session->DeclareSchema(number, std::move(metrics));
+  absl::Status s = session->DeclareSchema(number, lane.content.Metrics());
   if (s.ok()) lane.declared = true;
   return s;
 }
 
 void ClientStream::Drop() {
   session.reset();
-  for (auto& [number, lane] : lanes) {
-    lane.declared = false;
-    lane.step_noted = false;
-  }
+  for (auto& [number, lane] : lanes) lane.declared = false;
 }
 
 }  // namespace waterflow::storage::model

@@ -19,7 +19,7 @@
 
 namespace waterflow::storage::model {
 
-// What all sessions of a stream heard.
+// What all sessions of a stream heard to be durable.
 class AckBook {
  public:
   void Ack(absl::Span<const LanePosition> lanes);
@@ -58,7 +58,6 @@ struct ClientLane {
   // Rows that were sent in bad batches: first and end.
   std::map<uint64_t, uint64_t> voids;
   bool declared = false;  // in the session at hand
-  bool step_noted = false;
 
   explicit ClientLane(uint64_t seed) : content(seed) {}
 };

@@ -73,16 +73,39 @@ std::string ComparePoints(const RawSeries& got,
   return "";
 }
 
-std::string CompareRaw(Engine* engine, NaiveRun& run, Axis axis,
-                       const std::optional<Interval>& steps,
-                       const std::optional<Interval>& times) {
-  ReadSpec spec;
-  spec.runs = {run.id};
-  for (const std::string& metric : run.Metrics())
-    spec.metrics.push_back(metric);
-  spec.axis = axis;
-  spec.step_range = steps;
-  spec.time_range = times;
+Interval RandomSteps(std::mt19937_64& random) {
+  const auto low = static_cast<int64_t>(random() % 400);
+  return {low, low + static_cast<int64_t>(random() % 500)};
+}
+
+Interval RandomTimes(std::mt19937_64& random) {
+  const auto low = static_cast<int64_t>(random() % 400);
+  return {low * 1'000'000'000, (low + 200) * 1'000'000'000};
+}
+
+// Some of the run's workers, or all of them.
+std::optional<std::vector<Worker>> RandomWorkers(const NaiveRun& run,
+                                                 std::mt19937_64& random) {
+  if (random() % 3 != 0) return std::nullopt;
+  std::vector<Worker> some;
+  for (const Worker& worker : run.workers) {
+    if (random() % 2 == 0) some.push_back(worker);
+  }
+  return some;
+}
+
+std::vector<std::string> RandomMetrics(const NaiveRun& run,
+                                       std::mt19937_64& random) {
+  const std::set<std::string> all = run.Metrics();
+  std::vector<std::string> some;
+  for (const std::string& metric : all) {
+    if (random() % 2 == 0) some.push_back(metric);
+  }
+  if (some.empty()) some.push_back(*all.begin());
+  return some;
+}
+
+std::string CompareRaw(Engine* engine, NaiveRun& run, const ReadSpec& spec) {
   std::map<std::pair<std::string, Worker>, RawSeries> got;
   const auto summary = engine->Read(spec, [&](SeriesPart part) {
     got[{part.metric, *part.worker}].Add(part.points);
@@ -92,7 +115,7 @@ std::string CompareRaw(Engine* engine, NaiveRun& run, Axis axis,
   // All of them before the first comparison, which may learn a time.
   std::map<std::string, std::map<Worker, std::vector<NaivePoint>>> expected;
   for (const std::string& metric : spec.metrics) {
-    expected[metric] = NaiveEngine::Raw(run, metric, axis, steps, times);
+    expected[metric] = NaiveEngine::Raw(run, metric, spec);
   }
   for (const auto& [metric, by_worker] : expected) {
     for (const auto& [worker, points] : by_worker) {
@@ -118,8 +141,18 @@ std::string CompareRaw(Engine* engine, NaiveRun& run, Axis axis,
     lost.insert(describe(l.worker, l.first_row, l.end_row, l.metrics));
   }
   for (const NaiveLost& l : run.lost) {
+    const std::vector<std::string>& names = run.schemas[l.schema];
+    const bool asked =
+        std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+          return std::count(spec.metrics.begin(), spec.metrics.end(), name) > 0;
+        });
+    if (!asked || (spec.workers.has_value() &&
+                   std::count(spec.workers->begin(), spec.workers->end(),
+                              l.lane.worker) == 0)) {
+      continue;
+    }
     expected_lost.insert(
-        describe(l.lane.worker, l.first_row, l.end_row, run.schemas[l.schema]));
+        describe(l.lane.worker, l.first_row, l.end_row, names));
   }
   if (lost != expected_lost) {
     return Differ("lost", absl::StrJoin(lost, "; "),
@@ -171,15 +204,26 @@ std::string CompareBuckets(const std::vector<Bucket>& got,
   return "";
 }
 
+// Since the run's start, held at the ends of int64.
+int64_t Relative(int64_t time_ns, int64_t start_ns) {
+  const __int128 relative = static_cast<__int128>(time_ns) - start_ns;
+  return static_cast<int64_t>(
+      std::clamp<__int128>(relative, INT64_MIN, INT64_MAX));
+}
+
 // The naive points as query_math_model.h wants them.
 std::vector<storage::Series> ForMath(
-    const std::map<Worker, std::vector<NaivePoint>>& points, Axis axis) {
+    const std::map<Worker, std::vector<NaivePoint>>& points, Axis axis,
+    int64_t start_ns) {
   std::vector<storage::Series> all;
   for (const auto& [worker, list] : points) {
     storage::Series& s = all.emplace_back();
     s.worker = static_cast<uint32_t>(all.size() - 1);
     for (const NaivePoint& p : list) {
-      s.positions.push_back(axis == Axis::kStep ? *p.row->step : p.row->time());
+      s.positions.push_back(axis == Axis::kStep ? *p.row->step
+                            : axis == Axis::kTime
+                                ? p.row->time()
+                                : Relative(p.row->time(), start_ns));
       s.values.push_back(std::bit_cast<double>(p.bits));
     }
   }
@@ -192,26 +236,30 @@ std::string CompareReduced(Engine* engine, const NaiveRun& run,
   ReadSpec spec;
   spec.runs = {run.id};
   spec.metrics = {metric};
-  spec.axis = random() % 2 == 0 ? Axis::kStep : Axis::kTime;
-  spec.max_points = static_cast<uint32_t>(random() % 3 * 7);
+  spec.workers = RandomWorkers(run, random);
+  spec.axis = static_cast<Axis>(1 + random() % 3);
+  constexpr uint32_t kMaxPoints[] = {0, 0, 1, 2, 7, 14, 100, 5000};
+  spec.max_points = kMaxPoints[random() % 8];
   spec.reduction = static_cast<Reduction>(random() % 6);
   if (spec.max_points == 0) {
     // Raw is compared elsewhere; per step there are only reductions.
     spec.axis = Axis::kStep;
     if (spec.reduction == Reduction::kNone) spec.reduction = Reduction::kMean;
   }
-  if (random() % 3 == 0) {
-    const auto low = static_cast<int64_t>(random() % 300);
-    spec.step_range = Interval{low, low + static_cast<int64_t>(random() % 500)};
-  }
+  if (random() % 3 == 0) spec.step_range = RandomSteps(random);
+  if (random() % 4 == 0) spec.time_range = RandomTimes(random);
   Reduction reduction = spec.reduction;
   if (reduction == Reduction::kDefault) {
-    const auto own = run.reductions.find(metric);
-    reduction = own == run.reductions.end() ? Reduction::kMean : own->second;
+    const auto own = run.metadata.find(metric);
+    const bool says = own != run.metadata.end() &&
+                      own->second.metric.reduction != Reduction::kNone;
+    reduction = says ? own->second.metric.reduction : Reduction::kMean;
   }
-  const auto points =
-      NaiveEngine::Raw(run, metric, spec.axis, spec.step_range, std::nullopt);
-  const std::vector<storage::Series> series = ForMath(points, spec.axis);
+  const auto record = engine->GetRun(run.id);
+  if (!record.ok()) return absl::StrCat("GetRun: ", record.status().ToString());
+  const auto points = NaiveEngine::Raw(run, metric, spec);
+  const std::vector<storage::Series> series =
+      ForMath(points, spec.axis, record->start_ns);
   Interval span{INT64_MAX, INT64_MIN};
   for (const storage::Series& s : series) {
     span.first = std::min(span.first, s.positions.front());
@@ -250,12 +298,11 @@ std::string CompareReduced(Engine* engine, const NaiveRun& run,
   return "";
 }
 
-std::string CompareLastValues(Engine* engine, const NaiveRun& run) {
-  LastValuesSpec spec;
-  spec.run = run.id;
+std::string CompareLastValues(Engine* engine, const NaiveRun& run,
+                              const LastValuesSpec& spec) {
   const auto got = engine->LastValues(spec);
   if (!got.ok()) return got.status().ToString();
-  const std::vector<LastValue> expected = NaiveEngine::LastValues(run);
+  const std::vector<LastValue> expected = NaiveEngine::LastValues(run, spec);
   if (got->size() != expected.size()) {
     return Differ("LastValues", got->size(), expected.size());
   }
@@ -294,6 +341,12 @@ std::string CompareRecord(Engine* engine, const NaiveRun& run) {
   if (got->key != run.key) return Differ("key", got->key, run.key);
   if (got->params != run.params) return "params differ";
   if (got->tags != run.tags) return "tags differ";
+  if (run.start_ns.has_value() && got->start_ns != *run.start_ns) {
+    return Differ("start_ns", got->start_ns, *run.start_ns);
+  }
+  if (run.end_ns.has_value() ? got->end_ns != *run.end_ns : got->end_ns <= 0) {
+    return Differ("end_ns", got->end_ns, run.end_ns.value_or(1));
+  }
   if (got->status != run.status) {
     return Differ("status", static_cast<int>(got->status),
                   static_cast<int>(run.status));
@@ -312,7 +365,20 @@ std::string CompareRecord(Engine* engine, const NaiveRun& run) {
   }
   const auto metrics = engine->ListMetrics(run.id);
   std::set<std::string> names;
-  for (const Metric& metric : *metrics) names.insert(metric.name);
+  for (const Metric& metric : *metrics) {
+    names.insert(metric.name);
+    Metric expected;
+    expected.name = metric.name;
+    if (const auto said = run.metadata.find(metric.name);
+        said != run.metadata.end()) {
+      expected = said->second.metric;
+    }
+    if (metric != expected) {
+      return absl::StrCat("metadata of ", metric.name, ": got ", metric.unit,
+                          ", ", metric.description, ", expected ",
+                          expected.unit, ", ", expected.description);
+    }
+  }
   if (names != run.Metrics()) {
     return Differ("metrics", absl::StrJoin(names, ","),
                   absl::StrJoin(run.Metrics(), ","));
@@ -333,6 +399,37 @@ std::string CompareRecord(Engine* engine, const NaiveRun& run) {
   return "";
 }
 
+// The runs of a project, page by page.
+std::string ComparePages(Engine* engine, const NaiveEngine& naive,
+                         const Project& project) {
+  std::set<Uuid> expected;
+  for (const auto& [id, run] : naive.runs()) {
+    if (run.project == project.name) expected.insert(id);
+  }
+  if (project.run_count != expected.size()) {
+    return Differ("run_count", project.run_count, expected.size());
+  }
+  std::vector<Run> runs;
+  std::string token;
+  do {
+    const auto page = engine->ListRuns(project.name, 2, token);
+    if (!page.ok()) return page.status().ToString();
+    runs.insert(runs.end(), page->runs.begin(), page->runs.end());
+    token = page->next_page_token;
+  } while (!token.empty() && runs.size() < 100);
+  std::set<Uuid> got;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    got.insert(runs[i].id);
+    if (i > 0 && runs[i].created_ns > runs[i - 1].created_ns) {
+      return "its runs are not listed newest first";
+    }
+  }
+  if (got != expected || got.size() != runs.size()) {
+    return Differ("runs listed", runs.size(), expected.size());
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string CompareRun(Engine* engine, NaiveRun& run, uint64_t seed) {
@@ -345,25 +442,24 @@ std::string CompareRun(Engine* engine, NaiveRun& run, uint64_t seed) {
   if (std::string d = CompareRecord(engine, run); !d.empty()) return in_run(d);
   if (run.Metrics().empty()) return "";
   // First by time without a range, which teaches the times that were given.
-  if (std::string d =
-          CompareRaw(engine, run, Axis::kTime, std::nullopt, std::nullopt);
-      !d.empty()) {
+  ReadSpec spec;
+  spec.runs = {run.id};
+  const std::set<std::string> all = run.Metrics();
+  spec.metrics.assign(all.begin(), all.end());
+  spec.axis = Axis::kTime;
+  if (std::string d = CompareRaw(engine, run, spec); !d.empty()) {
     return in_run("by time: " + d);
   }
-  std::optional<Interval> steps;
-  std::optional<Interval> times;
-  if (random() % 3 == 0) {
-    const auto low = static_cast<int64_t>(random() % 400);
-    steps = Interval{low, low + static_cast<int64_t>(random() % 400)};
-  }
-  if (random() % 3 == 0) {
-    const auto low = static_cast<int64_t>(random() % 400);
-    times = Interval{low * 1'000'000'000, (low + 200) * 1'000'000'000};
-  }
-  const Axis axis = random() % 2 == 0 ? Axis::kStep : Axis::kTime;
-  if (std::string d = CompareRaw(engine, run, axis, steps, times); !d.empty()) {
-    return in_run(
-        absl::StrCat("axis ", static_cast<int>(axis), " in ranges: ", d));
+  if (random() % 3 == 0) spec.step_range = RandomSteps(random);
+  if (random() % 3 == 0) spec.time_range = RandomTimes(random);
+  spec.axis = static_cast<Axis>(1 + random() % 3);
+  if (random() % 2 == 0) spec.metrics = RandomMetrics(run, random);
+  spec.workers = RandomWorkers(run, random);
+  if (std::string d = CompareRaw(engine, run, spec); !d.empty()) {
+    return in_run(absl::StrCat("axis ", static_cast<int>(spec.axis), ", ",
+                               spec.metrics.size(), " metrics, ",
+                               spec.workers.has_value() ? "some" : "all",
+                               " workers, in ranges: ", d));
   }
   for (const std::string& metric : run.Metrics()) {
     if (random() % 3 != 0) continue;
@@ -372,7 +468,14 @@ std::string CompareRun(Engine* engine, NaiveRun& run, uint64_t seed) {
       return in_run(d);
     }
   }
-  return in_run(CompareLastValues(engine, run));
+  LastValuesSpec last;
+  last.run = run.id;
+  if (std::string d = CompareLastValues(engine, run, last); !d.empty()) {
+    return in_run(d);
+  }
+  last.metrics = RandomMetrics(run, random);
+  last.workers = RandomWorkers(run, random);
+  return in_run(CompareLastValues(engine, run, last));
 }
 
 std::string CompareCatalog(Engine* engine, const NaiveEngine& naive) {
@@ -381,9 +484,16 @@ std::string CompareCatalog(Engine* engine, const NaiveEngine& naive) {
     projects.insert(project.name);
     const auto expected = naive.projects().find(project.name);
     if (expected == naive.projects().end()) continue;
-    if (project.tags != expected->second) {
+    if (project.tags != expected->second.tags) {
       return absl::StrCat("project ", project.name, ": tags differ");
     }
+    if (project.retention_age_ns != expected->second.retention_age_ns) {
+      return Differ(absl::StrCat("project ", project.name, " retention_age_ns"),
+                    project.retention_age_ns,
+                    expected->second.retention_age_ns);
+    }
+    std::string d = ComparePages(engine, naive, project);
+    if (!d.empty()) return absl::StrCat("project ", project.name, ": ", d);
   }
   std::set<std::string> expected_projects;
   for (const auto& [name, tags] : naive.projects()) {

@@ -55,7 +55,23 @@ LaneContent::LaneContent(uint64_t seed) : seed_(Mix(seed)) {
   }
   if (names_.empty()) names_ = {"m0"};
   if (schema % 2 == 1) std::reverse(names_.begin(), names_.end());
-  while (!HasStep(first_step_row_)) ++first_step_row_;
+}
+
+std::vector<Metric> LaneContent::Metrics() const {
+  std::vector<Metric> metrics;
+  for (uint32_t c = 0; c < names_.size(); ++c) {
+    Metric& metric = metrics.emplace_back();
+    metric.name = names_[c];
+    const uint64_t h = Hash(11, c);
+    if (h % 3 != 0) continue;
+    if (h % 2 == 0) metric.unit = absl::StrCat("unit ", h % 5);
+    metric.description = absl::StrCat("said by ", h % 1000);
+    metric.goal = static_cast<Goal>((h >> 8) % 3);
+    metric.reduction = static_cast<Reduction>((h >> 16) % 5);
+    if (h % 5 == 0) metric.role = "step_time";
+    if (h % 7 == 0) metric.step_metric = "m0";
+  }
+  return metrics;
 }
 
 uint64_t LaneContent::Hash(uint64_t a, uint64_t b) const {
@@ -130,13 +146,10 @@ NaiveRow LaneContent::Row(uint64_t row) const {
                           : base % 16 == 1
                               ? std::numeric_limits<int64_t>::max() - 100
                               : static_cast<int64_t>(base % 200);
-    // Steps often go back and repeat, but never below the lane's first: which
-    // step is an attempt's first must not depend on when a client reconnects.
+    // Steps often go back and repeat.
     uint64_t forward = row;
-    if (Hash(8, row) % 11 == 0) forward = std::max(row / 2, first_step_row_);
-    if (Hash(8, row) % 301 == 0 && row != first_step_row_) {
-      forward = uint64_t{1} << 61;
-    }
+    if (Hash(8, row) % 11 == 0) forward = row / 2;
+    if (Hash(8, row) % 301 == 0) forward = uint64_t{1} << 61;
     int64_t step = 0;
     if (__builtin_add_overflow(start, forward, &step)) {
       step = std::numeric_limits<int64_t>::max();

@@ -18,8 +18,8 @@ class LaneContent {
   explicit LaneContent(uint64_t seed);
 
   const std::vector<std::string>& names() const { return names_; }
-  // The first row that has a step; no other has a lower one.
-  uint64_t first_step_row() const { return first_step_row_; }
+  // The names with what the client says of them, which is not what others say.
+  std::vector<Metric> Metrics() const;
   // Without what only the session knows (attempt) and the server gives (stamp).
   NaiveRow Row(uint64_t row) const;
   // Rows from `row` on that agree in whether they have step and time, and so
@@ -40,7 +40,6 @@ class LaneContent {
 
   uint64_t seed_;
   std::vector<std::string> names_;
-  uint64_t first_step_row_ = 0;
 };
 
 }  // namespace waterflow::storage::model

@@ -40,7 +40,25 @@ std::set<std::string> NaiveRun::Metrics() const {
 // ---- tracking ----
 
 bool NaiveEngine::CreateProject(const std::string& name, const Tags& tags) {
-  return projects_.emplace(name, tags).second;
+  return projects_.emplace(name, NaiveProject{.tags = tags}).second;
+}
+
+void NaiveEngine::UpdateProject(const std::string& name,
+                                const UpdateProjectOptions& change) {
+  auto node = projects_.extract(name);
+  NaiveProject& project = node.mapped();
+  for (const std::string& key : change.remove_tags) project.tags.erase(key);
+  for (const auto& [key, value] : change.set_tags) project.tags[key] = value;
+  if (change.retention_age_ns.has_value()) {
+    project.retention_age_ns = *change.retention_age_ns;
+  }
+  if (change.new_name.has_value()) {
+    node.key() = *change.new_name;
+    for (auto& [id, run] : runs_) {
+      if (run.project == name) run.project = *change.new_name;
+    }
+  }
+  projects_.insert(std::move(node));
 }
 
 bool NaiveEngine::DeleteProject(const std::string& name) {
@@ -81,7 +99,12 @@ bool NaiveEngine::DeleteRun(const Uuid& run) {
 }
 
 void NaiveEngine::UpdateRun(NaiveRun& run, const UpdateRunOptions& change) {
-  if (change.status.has_value()) run.status = *change.status;
+  if (change.status.has_value()) {
+    run.status = *change.status;
+    run.end_ns = std::nullopt;
+    if (run.status < RunStatus::kFinished) run.end_ns = 0;
+  }
+  if (change.end_ns.has_value()) run.end_ns = change.end_ns;
   if (change.name.has_value()) run.name = *change.name;
   for (const auto& [key, value] : change.set_params) run.params[key] = value;
   for (const std::string& key : change.remove_tags) run.tags.erase(key);
@@ -105,8 +128,10 @@ void NaiveEngine::OpenStream(NaiveRun& run, const StreamOptions& options) {
 }
 
 bool NaiveEngine::Declare(NaiveRun& run, const LaneKey& key,
-                          const std::vector<std::string>& names,
+                          const std::vector<Metric>& metrics,
                           std::optional<uint64_t> held) {
+  std::vector<std::string> names;
+  for (const Metric& metric : metrics) names.push_back(metric.name);
   const uint32_t schema = run.Schema(names);
   const auto [it, is_new] = run.lanes.try_emplace(key, NaiveLane{schema, 0});
   NaiveLane& lane = it->second;
@@ -114,6 +139,14 @@ bool NaiveEngine::Declare(NaiveRun& run, const LaneKey& key,
   if (held.value_or(0) > lane.next_row) {
     run.lost.push_back({key, schema, lane.next_row, *held});
     lane.next_row = *held;
+  }
+  // The first that says anything is believed.
+  for (const Metric& metric : metrics) {
+    Metric nothing;
+    nothing.name = metric.name;
+    if (metric == nothing) continue;
+    run.metadata.try_emplace(metric.name,
+                             NaiveMetadata{metric, key, lane.next_row});
   }
   return true;
 }
@@ -126,6 +159,10 @@ void NaiveEngine::Append(NaiveRun& run, const LaneKey& key, uint64_t first_row,
     auto row = std::make_shared<NaiveRow>(rows[i]);
     row->lane = key;
     row->lane_row = first_row + i;
+    if (row->step.has_value() && lane.stepped_attempt != row->attempt) {
+      lane.stepped_attempt = row->attempt;
+      NoteFirstStep(run, row->attempt, *row->step);
+    }
     run.rows[{lane.schema, key.worker}].push_back(std::move(row));
     lane.next_row = first_row + i + 1;
   }
@@ -169,8 +206,9 @@ bool NaiveEngine::Write(NaiveRun& run, const WriteOptions& write,
     row->values[p.metric] = p.value;
   }
   const auto stamp = std::make_shared<Stamp>(Stamp{.time_ns = now_ns});
+  std::set<LaneKey> fresh;  // said no step in this attempt before
   for (const Row& r : rows) {
-    std::vector<std::string> names;
+    std::vector<Metric> names;
     NaiveRow row;
     row.attempt = write.attempt;
     row.step = r.step;
@@ -180,11 +218,19 @@ bool NaiveEngine::Write(NaiveRun& run, const WriteOptions& write,
     for (const auto& [metric, value] : r.values) {
       row.values[static_cast<uint32_t>(names.size())] =
           std::bit_cast<uint64_t>(value);
-      names.push_back(metric);
+      names.emplace_back().name = metric;
     }
-    if (row.step.has_value()) NoteFirstStep(run, write.attempt, *row.step);
-    const LaneKey key{write.worker, Uuid{}, run.Schema(names)};
+    std::vector<std::string> plain;
+    for (const Metric& metric : names) plain.push_back(metric.name);
+    const LaneKey key{write.worker, Uuid{}, run.Schema(plain)};
     Declare(run, key, names, std::nullopt);
+    // Rows of one request have no order: the smallest step is its first.
+    const bool stepped = !fresh.contains(key) &&
+                         run.lanes.at(key).stepped_attempt == write.attempt;
+    if (row.step.has_value() && !stepped) {
+      fresh.insert(key);
+      NoteFirstStep(run, write.attempt, *row.step);
+    }
     Append(run, key, run.lanes.at(key).next_row, {row});
   }
   return true;
@@ -216,19 +262,23 @@ bool NaiveEngine::Hidden(const NaiveRun& run, const NaiveRow& row) {
 }
 
 std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
-    const NaiveRun& run, const std::string& metric, Axis axis,
-    const std::optional<Interval>& steps,
-    const std::optional<Interval>& times) {
+    const NaiveRun& run, const std::string& metric, const ReadSpec& spec) {
+  const auto& [steps, times] = std::tie(spec.step_range, spec.time_range);
   std::map<Worker, std::vector<NaivePoint>> all;
   for (const auto& [key, rows] : run.rows) {  // by schema, then worker
     const std::vector<std::string>& names = run.schemas[key.first];
     const auto name = std::find(names.begin(), names.end(), metric);
     if (name == names.end()) continue;
+    if (spec.workers.has_value() &&
+        std::count(spec.workers->begin(), spec.workers->end(), key.second) ==
+            0) {
+      continue;
+    }
     const uint32_t column = static_cast<uint32_t>(name - names.begin());
     for (const auto& row : rows) {
       const auto value = row->values.find(column);
       if (value == row->values.end() || Hidden(run, *row)) continue;
-      if (axis == Axis::kStep && !row->step.has_value()) continue;
+      if (spec.axis == Axis::kStep && !row->step.has_value()) continue;
       if (steps.has_value() &&
           (!row->step.has_value() || !steps->Contains(*row->step))) {
         continue;
@@ -239,10 +289,10 @@ std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
   }
   for (auto& [worker, points] : all) {
     std::stable_sort(points.begin(), points.end(),
-                     [axis](const NaivePoint& a, const NaivePoint& b) {
+                     [&spec](const NaivePoint& a, const NaivePoint& b) {
                        const NaiveRow& x = *a.row;
                        const NaiveRow& y = *b.row;
-                       if (axis != Axis::kStep) return x.time() < y.time();
+                       if (spec.axis != Axis::kStep) return x.time() < y.time();
                        return std::pair(*x.step, x.time()) <
                               std::pair(*y.step, y.time());
                      });
@@ -250,11 +300,18 @@ std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
   return all;
 }
 
-std::vector<LastValue> NaiveEngine::LastValues(const NaiveRun& run) {
+std::vector<LastValue> NaiveEngine::LastValues(const NaiveRun& run,
+                                               const LastValuesSpec& spec) {
   std::vector<LastValue> answer;
+  ReadSpec all;
+  all.axis = Axis::kTime;
+  all.workers = spec.workers;
   for (const std::string& metric : run.Metrics()) {
-    for (const auto& [worker, points] :
-         Raw(run, metric, Axis::kTime, std::nullopt, std::nullopt)) {
+    if (!spec.metrics.empty() &&
+        std::count(spec.metrics.begin(), spec.metrics.end(), metric) == 0) {
+      continue;
+    }
+    for (const auto& [worker, points] : Raw(run, metric, all)) {
       constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
       LastValue last{.metric = metric, .worker = worker, .step = std::nullopt};
       last.min = last.max = last.mean = kNan;

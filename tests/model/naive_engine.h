@@ -51,6 +51,8 @@ struct NaiveRow {
 struct NaiveLane {
   uint32_t schema = 0;
   uint64_t next_row = 0;
+  // The attempt of its last row that had a step; 0: none had.
+  uint32_t stepped_attempt = 0;
 };
 
 struct NaiveAttempt {
@@ -65,6 +67,20 @@ struct NaiveLost {
   uint64_t end_row = 0;
 };
 
+// What is said of a metric, and by which lane at which row: once that row is
+// acked, it is durable.
+struct NaiveMetadata {
+  Metric metric;
+  LaneKey lane;
+  uint64_t row = 0;
+  bool durable = false;
+};
+
+struct NaiveProject {
+  Tags tags;
+  int64_t retention_age_ns = 0;
+};
+
 struct NaiveRun {
   Uuid id;
   std::string project;
@@ -74,13 +90,15 @@ struct NaiveRun {
   Tags params;
   Tags tags;
   std::optional<int64_t> start_ns;
+  // Absent: some time that the server gave.
+  std::optional<int64_t> end_ns = 0;
   std::set<Worker> workers;
   std::vector<std::vector<std::string>> schemas;  // in the order they came
   std::map<std::pair<uint32_t, Worker>, std::vector<std::shared_ptr<NaiveRow>>>
       rows;
   std::map<LaneKey, NaiveLane> lanes;
   std::map<uint32_t, NaiveAttempt> attempts;
-  std::map<std::string, Reduction> reductions;
+  std::map<std::string, NaiveMetadata> metadata;
   std::vector<NaiveLost> lost;
 
   // The first of equal schemas; a new one at the end.
@@ -101,6 +119,8 @@ class NaiveEngine {
   // ---- tracking ----
   // False: that name stands for a project already.
   bool CreateProject(const std::string& name, const Tags& tags);
+  void UpdateProject(const std::string& name,
+                     const UpdateProjectOptions& change);
   bool DeleteProject(const std::string& name);
   // Null: an id that was used before, or a key that names another run.
   NaiveRun* CreateRun(const CreateRunOptions& options);
@@ -108,14 +128,16 @@ class NaiveEngine {
   void UpdateRun(NaiveRun& run, const UpdateRunOptions& change);
   NaiveRun* Find(const Uuid& run);
   const std::map<Uuid, NaiveRun>& runs() const { return runs_; }
-  const std::map<std::string, Tags>& projects() const { return projects_; }
+  const std::map<std::string, NaiveProject>& projects() const {
+    return projects_;
+  }
   const std::set<Uuid>& deleted() const { return deleted_; }
 
   // ---- values in ----
   static void OpenStream(NaiveRun& run, const StreamOptions& options);
   // False: the number stands for other names.
   static bool Declare(NaiveRun& run, const LaneKey& lane,
-                      const std::vector<std::string>& names,
+                      const std::vector<Metric>& metrics,
                       std::optional<uint64_t> held);
   // Rows first_row ... of a lane, all good: keeps those that are new.
   static void Append(NaiveRun& run, const LaneKey& lane, uint64_t first_row,
@@ -129,17 +151,17 @@ class NaiveEngine {
   static void Truncate(NaiveRun& run, const LaneKey& lane, uint64_t next_row);
 
   // ---- values out ----
-  // Points of each worker in axis order.
+  // Points of each worker in axis order: of the metric and those workers, on
+  // that axis and in those ranges that `spec` names.
   static std::map<Worker, std::vector<NaivePoint>> Raw(
-      const NaiveRun& run, const std::string& metric, Axis axis,
-      const std::optional<Interval>& steps,
-      const std::optional<Interval>& times);
-  static std::vector<LastValue> LastValues(const NaiveRun& run);
+      const NaiveRun& run, const std::string& metric, const ReadSpec& spec);
+  static std::vector<LastValue> LastValues(const NaiveRun& run,
+                                           const LastValuesSpec& spec);
   // Whether a later attempt hides rows of `attempt` at `step`.
   static bool Hidden(const NaiveRun& run, const NaiveRow& row);
 
  private:
-  std::map<std::string, Tags> projects_;
+  std::map<std::string, NaiveProject> projects_;
   std::map<Uuid, NaiveRun> runs_;
   std::set<Uuid> deleted_;
   std::map<std::string, uint64_t> requests_;

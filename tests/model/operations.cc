@@ -1,9 +1,11 @@
 #include "tests/model/operations.h"
 
 #include <array>
+#include <iterator>
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "tests/points.h"
 
 namespace waterflow::storage::model {
 namespace {
@@ -19,9 +21,13 @@ struct KindInfo {
 constexpr std::array kKinds = {
     KindInfo{Kind::kCreateRun, "CreateRun", 40},
     KindInfo{Kind::kDeleteRun, "DeleteRun", 8},
-    KindInfo{Kind::kUpdateRun, "UpdateRun", 10},
+    KindInfo{Kind::kUpdateRun, "UpdateRun", 30},
     KindInfo{Kind::kCreateProject, "CreateProject", 4},
+    KindInfo{Kind::kUpdateProject, "UpdateProject", 5},
     KindInfo{Kind::kDeleteProject, "DeleteProject", 2},
+    KindInfo{Kind::kDeleteUnderWay, "DeleteUnderWay", 6},
+    KindInfo{Kind::kRetainByAge, "RetainByAge", 10},
+    KindInfo{Kind::kRetainBySize, "RetainBySize", 4},
     KindInfo{Kind::kOpen, "Open", 80},
     KindInfo{Kind::kReconnect, "Reconnect", 30},
     KindInfo{Kind::kDrop, "Drop", 20},
@@ -39,21 +45,11 @@ constexpr std::array kKinds = {
     KindInfo{Kind::kRestart, "Restart", 8},
     KindInfo{Kind::kCrash, "Crash", 6},
     KindInfo{Kind::kCrashAt, "CrashAt", 10},
-    KindInfo{Kind::kCheckpoint, "Checkpoint", 1},
+    KindInfo{Kind::kCheckpoint, "Checkpoint", 2},
+    KindInfo{Kind::kBackup, "Backup", 3},
 };
 
 }  // namespace
-
-const std::vector<std::string>& CrashPoints() {
-  static const auto* const points = new std::vector<std::string>{
-      "commit:before_log",  "commit:after_log",    "commit:before_ack",
-      "seal:before_files",  "seal:after_files",    "seal:after_ingest",
-      "seal:after_commit",  "seal:before_reclaim", "seal:after_reclaim",
-      "merge:after_files",  "merge:before_ingest", "merge:after_ingest",
-      "merge:after_commit", "merge:after_drop",    "delete:after_record",
-  };
-  return *points;
-}
 
 std::string Operation::ToString() const {
   const char* name = "?";
@@ -86,7 +82,9 @@ std::vector<Operation> RandomOperations(uint64_t seed, size_t count) {
     switch (op.kind) {
       case Kind::kCreateRun:
       case Kind::kCreateProject:
+      case Kind::kUpdateProject:
       case Kind::kDeleteProject:
+      case Kind::kRetainByAge:
         op.x = below(3);
         break;
       case Kind::kOpen:
@@ -105,7 +103,7 @@ std::vector<Operation> RandomOperations(uint64_t seed, size_t count) {
         op.x = 1 + below(10);
         break;
       case Kind::kCrashAt:
-        op.x = below(static_cast<uint32_t>(CrashPoints().size()));
+        op.x = below(static_cast<uint32_t>(std::size(kPoints)));
         op.y = 1 + below(5);
         break;
       default:

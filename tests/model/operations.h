@@ -21,25 +21,34 @@ struct Operation {
     kDeleteRun,      // run
     kUpdateRun,      // run; seed: what
     kCreateProject,  // x: project
+    kUpdateProject,  // x: project; seed: what
     kDeleteProject,  // x: project
-    kOpen,           // stream, run; x: rank, y: attempt; seed: resume step
-    kReconnect,      // stream; the old session is still there
-    kDrop,           // stream: the connection breaks, nothing is waited for
-    kDeclare,        // stream, lane; seed: which names
-    kAppend,         // stream, lane; x: new rows, y: rows sent again; seed: cut
-    kBadBatch,       // stream, lane; x: rows; seed: what is wrong with it
-    kGap,            // stream, lane; x: rows that are missing
-    kLose,           // stream, lane; x: rows that the client lost
-    kWait,           // stream: until all it sent is acked
-    kWrite,          // run; x: rank, y: attempt; seed: points
-    kRepeatWrite,    // the last kWrite of the run once more
+    // run: deleted while its streams send, which then go on; seed: the power
+    // may go too
+    kDeleteUnderWay,
+    kRetainByAge,   // x: project, whose ended runs all go
+    kRetainBySize,  // a restart, with room for none
+    kOpen,          // stream, run; x: rank, y: attempt; seed: resume step
+    kReconnect,     // stream; the old session is still there
+    kDrop,          // stream: the connection breaks, nothing is waited for
+    kDeclare,       // stream, lane; seed: which names
+    kAppend,        // stream, lane; x: new rows, y: rows sent again; seed: cut
+    kBadBatch,      // stream, lane; x: rows; seed: what is wrong with it
+    kGap,           // stream, lane; x: rows that are missing
+    kLose,          // stream, lane; x: rows that the client lost
+    kWait,          // stream: until all it sent is acked
+    kWrite,         // run; x: rank, y: attempt; seed: points
+    kRepeatWrite,   // the last kWrite of the run once more
     kFlush,
     kCompare,  // run; seed: questions
     kCompareAll,
     kRestart,
-    kCrash,       // now; seed: what is left of unsynced bytes
-    kCrashAt,     // x: point, y: how many times it is passed; seed: as above
-    kCheckpoint,  // and compare the copy
+    kCrash,    // now; seed: what is left of unsynced bytes
+    kCrashAt,  // x: point (tests/points.h), y: how many times it is passed;
+               // seed: as above
+    // A copy while streams append, which is compared; seed: what they append.
+    kCheckpoint,
+    kBackup,  // into a folder of several; one of them is restored
   };
 
   Kind kind = Kind::kCompareAll;
@@ -52,9 +61,6 @@ struct Operation {
 
   std::string ToString() const;
 };
-
-// The points of EngineOptions::at_point, as kCrashAt numbers them.
-const std::vector<std::string>& CrashPoints();
 
 // `count` operations, the same for the same seed.
 std::vector<Operation> RandomOperations(uint64_t seed, size_t count);

@@ -24,9 +24,17 @@ std::string Player::Do(const Operation& op) {
     case Kind::kCreateRun:
     case Kind::kDeleteRun:
     case Kind::kUpdateRun:
-    case Kind::kCreateProject:
-    case Kind::kDeleteProject:
       return Track(op);
+    case Kind::kCreateProject:
+    case Kind::kUpdateProject:
+    case Kind::kDeleteProject:
+      return TrackProject(op);
+    case Kind::kDeleteUnderWay:
+      return DeleteUnderWay(op);
+    case Kind::kRetainByAge:
+      return RetainByAge(op);
+    case Kind::kRetainBySize:
+      return RetainBySize(op);
     case Kind::kOpen:
       return OpenStream(op);
     case Kind::kReconnect:
@@ -68,7 +76,8 @@ std::string Player::Do(const Operation& op) {
       freeze_at_ = static_cast<int>(op.x);
       return "";
     case Kind::kCheckpoint:
-      return CompareCopy(op.seed);
+    case Kind::kBackup:
+      return CompareCopy(op);
   }
   return "";
 }
@@ -105,6 +114,7 @@ std::string Player::Track(const Operation& op) {
               .create = {},
               .project = ProjectName(op.x),
               .update = {},
+              .update_project = {},
               .write = {},
               .now_ns = 0,
               .run = run == nullptr ? Uuid{} : run->id};
@@ -118,6 +128,9 @@ std::string Player::Track(const Operation& op) {
       if (op.seed % 4 == 0) options.key = absl::StrCat("key ", op.seed % 3);
       options.params = {{"seed", absl::StrCat(op.seed)}};
       options.tags = {{"v", absl::StrCat(++next_tag_)}};
+      if (op.seed % 5 == 0) {
+        options.start_ns = static_cast<int64_t>(op.seed) * 1'000'000;
+      }
       const auto created = engine_->CreateRun(options);
       if (!created.ok()) {
         return Failed("CreateRun", created.status(), doubt);
@@ -132,11 +145,20 @@ std::string Player::Track(const Operation& op) {
       const absl::Status s = engine_->DeleteRun(run->id);
       if (!s.ok()) return Failed("DeleteRun", s, doubt);
       naive_.DeleteRun(doubt.run);
+      ++counts_.deletes;
       return "";
     }
-    case Kind::kUpdateRun: {
+    default: {
       if (run == nullptr) return "";
       UpdateRunOptions& change = doubt.update;
+      if (op.seed % 7 == 0) {
+        // A param keeps its first value, and what came with it falls too.
+        change.set_params["seed"] = "another";
+        change.set_tags["v"] = "another";
+        const absl::Status s = engine_->UpdateRun(run->id, change).status();
+        return absl::IsFailedPrecondition(s) ? ""
+                                             : "UpdateRun: set a param anew";
+      }
       change.set_tags["v"] = absl::StrCat(++next_tag_);
       change.set_tags[absl::StrCat("t", op.seed % 5)] = absl::StrCat(op.seed);
       change.remove_tags = {absl::StrCat("t", op.seed / 5 % 5)};
@@ -144,24 +166,65 @@ std::string Player::Track(const Operation& op) {
       if (op.seed % 2 == 0) {
         change.status = static_cast<RunStatus>(1 + op.seed / 2 % 5);
       }
+      if (op.seed % 5 == 0) {
+        change.end_ns = static_cast<int64_t>(op.seed) * 1'000'000'000;
+      }
       if (op.seed % 3 == 0) change.name = absl::StrCat("name ", op.seed);
       const absl::Status s = engine_->UpdateRun(run->id, change).status();
       if (!s.ok()) return Failed("UpdateRun", s, doubt);
       naive_.UpdateRun(*run, change);
       return "";
     }
+  }
+}
+
+std::string Player::TrackProject(const Operation& op) {
+  Doubt doubt{.op = op,
+              .create = {},
+              .project = ProjectName(op.x),
+              .update = {},
+              .update_project = {},
+              .write = {},
+              .now_ns = 0,
+              .run = {}};
+  const bool known = naive_.projects().contains(doubt.project);
+  switch (op.kind) {
     case Kind::kCreateProject: {
       const absl::Status s = engine_->CreateProject(doubt.project, {}).status();
-      if (naive_.projects().contains(doubt.project)) {
+      if (known) {
         return absl::IsAlreadyExists(s) ? "" : "CreateProject: made twice";
       }
       if (!s.ok()) return Failed("CreateProject", s, doubt);
       naive_.CreateProject(doubt.project, {});
       return "";
     }
+    case Kind::kUpdateProject: {
+      UpdateProjectOptions& change = doubt.update_project;
+      change.set_tags["v"] = absl::StrCat(++next_tag_);
+      change.set_tags[absl::StrCat("t", op.seed % 5)] = absl::StrCat(op.seed);
+      change.remove_tags = {absl::StrCat("t", op.seed / 5 % 5)};
+      const std::string new_name = ProjectName((op.x + op.seed) % 3);
+      const bool taken =
+          new_name != doubt.project && naive_.projects().contains(new_name);
+      // No doubts of two names.
+      if (op.seed % 4 == 0 && (taken || freeze_at_ < 0)) {
+        change.new_name = new_name;
+      }
+      const absl::Status s =
+          engine_->UpdateProject(doubt.project, change).status();
+      if (!known) {
+        return absl::IsNotFound(s) ? "" : "UpdateProject: there was none";
+      }
+      if (change.new_name.has_value() && taken) {
+        return absl::IsAlreadyExists(s) ? "" : "UpdateProject: a name taken";
+      }
+      if (!s.ok()) return Failed("UpdateProject", s, doubt);
+      naive_.UpdateProject(doubt.project, change);
+      return "";
+    }
     default: {
       const absl::Status s = engine_->DeleteProject(doubt.project).status();
-      if (!naive_.projects().contains(doubt.project)) {
+      if (!known) {
         return absl::IsNotFound(s) ? "" : "DeleteProject: there was none";
       }
       if (!s.ok()) return Failed("DeleteProject", s, doubt);
@@ -226,7 +289,7 @@ std::string Player::MakeReady(ClientStream& stream, uint32_t number) {
   }
   const bool known =
       NaiveEngine::Declare(*naive_.Find(stream.options.run), stream.key(number),
-                           it->second.content.names(), std::nullopt);
+                           it->second.content.Metrics(), std::nullopt);
   return known ? "" : "Declare: a lane's number stands for other names";
 }
 
@@ -246,17 +309,11 @@ std::string Player::SendRows(ClientStream& stream, uint32_t number,
     if (rejected.has_value()) {
       return absl::StrCat("Append: ", rejected->status.ToString());
     }
-    const uint64_t known = run.lanes.at(stream.key(number)).next_row;
     std::vector<NaiveRow> rows;
     for (uint32_t r = 0; r < count; ++r) {
       NaiveRow& row = rows.emplace_back(lane.content.Row(first + r));
       row.attempt = stream.options.attempt;
       row.stamp = stamp;
-      const bool notes = row.step.has_value() && !lane.step_noted;
-      if (first + r == std::max(known, first) && notes) {
-        lane.step_noted = true;
-        NaiveEngine::NoteFirstStep(run, row.attempt, *row.step);
-      }
     }
     NaiveEngine::Append(run, stream.key(number), first, rows);
     counts_.rows += count;
@@ -318,8 +375,6 @@ std::string Player::BadBatch(const Operation& op) {
   std::string wrong = MakeReady(stream, op.lane);
   if (!wrong.empty() || disk_->frozen()) return wrong;
   ClientLane& lane = stream.lanes.at(op.lane);
-  // Not the row that says the attempt's first step.
-  if (lane.next <= lane.content.first_step_row()) return "";
   return SendBad(stream, op.lane, lane.next, lane.next + op.x, op.seed);
 }
 
@@ -343,14 +398,13 @@ std::string Player::Lose(const Operation& op) {
   std::string wrong = MakeReady(stream, op.lane);
   if (!wrong.empty() || disk_->frozen()) return wrong;
   ClientLane& lane = stream.lanes.at(op.lane);
-  if (lane.next <= lane.content.first_step_row()) return "";
   const uint64_t base = lane.next + op.x;
   if (!stream.Open(engine_.get(), {{op.lane, base}}).ok() ||
       !stream.Declare(op.lane).ok()) {
     return disk_->frozen() ? "" : "a client that lost rows cannot reopen";
   }
   NaiveEngine::Declare(*naive_.Find(stream.options.run), stream.key(op.lane),
-                       lane.content.names(), base);
+                       lane.content.Metrics(), base);
   lane.base = lane.next = base;
   return "";
 }
@@ -389,6 +443,7 @@ std::string Player::Write(const Operation& op, bool repeat) {
                         .create = {},
                         .project = {},
                         .update = {},
+                        .update_project = {},
                         .write = write,
                         .now_ns = now_ns,
                         .run = run->id});

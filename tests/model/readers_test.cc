@@ -11,13 +11,15 @@
 
 #include "absl/time/clock.h"
 #include "tests/crash/workload.h"
+#include "tests/from_environment.h"
 
 namespace waterflow::storage {
 namespace {
 
 TEST(Readers, SeeEachAckedRowOnceWhileSealsAndDeletesGoOn) {
-  const uint64_t seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const uint64_t seed =
+      FromEnvironment("WATERFLOW_MODEL_SEED", std::random_device()());
+  SCOPED_TRACE(ToRepeat("WATERFLOW_MODEL_SEED", seed));
   const TempDir dir;
   EngineOptions options;
   options.data_dir = dir.path() + "/data";

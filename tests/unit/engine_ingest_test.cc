@@ -394,6 +394,60 @@ TEST_F(EngineIngest, AttemptsWithoutAResumeStepHideFromTheirFirstStepOn) {
             (std::vector<double>{0, .5, 1, 1.5, -4}));
 }
 
+TEST_F(EngineIngest, AReconnectAfterStepsWentBackHidesNoMore) {
+  const Uuid run = MakeRun();
+  auto first = OpenStream(Opening(run));
+  ASSERT_TRUE(first->Declare(0, {"loss"}).ok());
+  ASSERT_FALSE(first->Append(Rows(0, 0, 10)).has_value());
+  ASSERT_TRUE(first->observer->WaitFor(0, 10));
+  StreamOptions resumed = Opening(run);
+  resumed.stream.bytes[15] = 9;
+  resumed.attempt = 2;
+  const auto append = [&](uint64_t row, std::optional<int64_t> step) {
+    auto second = OpenStream(resumed);
+    ASSERT_TRUE(second->Declare(0, {"loss"}).ok());
+    BatchBuilder batch(0, row, 1);
+    batch.Times(std::vector<int64_t>{100}).Float64(0, std::vector<double>{-1});
+    if (step.has_value()) batch.Steps(std::vector<int64_t>{*step});
+    ASSERT_FALSE(second->Append(batch.Build()).has_value());
+    ASSERT_TRUE(second->observer->WaitFor(0, row + 1));
+  };
+  // A row without a step says nothing; the first that has one does.
+  append(0, std::nullopt);
+  append(1, 8);
+  append(2, 5);  // from the log's lanes
+  EXPECT_EQ(ReadRaw(run, "loss").at(0).steps,
+            (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 5, 6, 7, 8}));
+  ASSERT_TRUE(engine_->Flush().ok());
+  append(3, 4);  // from the disk's
+  first = absl::CancelledError();
+  Reopen();
+  append(4, 3);
+  Reopen();  // and from a replay
+  append(5, 2);
+  EXPECT_EQ(ReadRaw(run, "loss").at(0).steps,
+            (std::vector<int64_t>{0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8}));
+}
+
+TEST_F(EngineIngest, AWorkersWritesSayTheirFirstStepOnce) {
+  const Uuid run = MakeRun();
+  const auto write = [&](uint32_t attempt, std::vector<int64_t> steps) {
+    WriteOptions options;
+    options.run = run;
+    options.attempt = attempt;
+    for (const int64_t step : steps) {
+      options.points.push_back(
+          {.metric = "loss", .value = 1, .step = step, .time_ns = 1});
+    }
+    ASSERT_TRUE(engine_->Write(options).ok());
+  };
+  write(1, {0, 1, 2, 3, 4, 5});
+  write(2, {5, 4});  // of one request the smallest
+  write(2, {1});
+  EXPECT_EQ(ReadRaw(run, "loss").at(0).steps,
+            (std::vector<int64_t>{0, 1, 1, 2, 3, 4, 5}));
+}
+
 TEST_F(EngineIngest, TheGreatestStepIsNotHiddenWhenNothingHides) {
   const Uuid run = MakeRun();
   auto stream = OpenStream(Opening(run));

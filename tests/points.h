@@ -1,7 +1,7 @@
-// The points of EngineOptions::at_point, at each of which the engine is killed
-// and its disk loses power.
-#ifndef WATERFLOW_TESTS_CRASH_POINTS_H_
-#define WATERFLOW_TESTS_CRASH_POINTS_H_
+// The points of EngineOptions::at_point, at each of which the crash and model
+// suites kill the engine or let its disk lose power.
+#ifndef WATERFLOW_TESTS_POINTS_H_
+#define WATERFLOW_TESTS_POINTS_H_
 
 namespace waterflow::storage {
 
@@ -15,4 +15,4 @@ inline constexpr const char* kPoints[] = {
 
 }  // namespace waterflow::storage
 
-#endif  // WATERFLOW_TESTS_CRASH_POINTS_H_
+#endif  // WATERFLOW_TESTS_POINTS_H_
