@@ -181,6 +181,10 @@ void ToProto(const storage::Run& run, v1::Run* out) {
   out->set_row_count(run.row_count);
   out->set_value_count(run.value_count);
   out->set_attempt(run.attempt);
+  if (run.forked_from.has_value()) {
+    out->mutable_forked_from()->set_run_id(run.forked_from->run.ToHex());
+    out->mutable_forked_from()->set_step(run.forked_from->step);
+  }
 }
 
 void ToProto(const storage::WorkerInfo& worker, v1::WorkerInfo* out) {

@@ -84,6 +84,12 @@ grpc::Status TrackingService::CreateRun(grpc::ServerContext*,
   options.params = FromProto(request->params());
   options.tags = FromProto(request->tags());
   if (request->has_start_ns()) options.start_ns = request->start_ns();
+  if (request->has_fork_from()) {
+    const absl::StatusOr<storage::Uuid> parent =
+        RunIdFromProto("fork_from.run_id", request->fork_from().run_id());
+    if (!parent.ok()) return ToGrpc(parent.status());
+    options.fork_from = {.run = *parent, .step = request->fork_from().step()};
+  }
   const absl::StatusOr<std::pair<storage::Run, bool>> run =
       engine_->CreateRun(std::move(options));
   if (!run.ok()) return ToGrpc(run.status());

@@ -127,6 +127,7 @@ struct CreateRunOptions {
   Tags params;
   Tags tags;
   std::optional<int64_t> start_ns;
+  std::optional<Fork> fork_from;
 };
 
 struct UpdateRunOptions {

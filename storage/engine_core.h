@@ -28,7 +28,7 @@
 #include "storage/keep/periodic.h"
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
-#include "storage/query/run_view.h"
+#include "storage/query/lineage.h"
 
 namespace waterflow::storage {
 
@@ -124,11 +124,19 @@ class EngineCore : public Engine, public SessionCatalog {
   // OK; or UNAVAILABLE once closing has begun.
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // What a read of these metrics (empty: all) and workers needs of a run.
-  absl::StatusOr<RunView> ViewOf(
-      const Uuid& run, absl::Span<const std::string> metrics,
+  // What a read of these metrics (empty: all) and workers needs of a run and of
+  // what it was forked from. Metrics that none of them has are left out.
+  absl::StatusOr<Lineage> LineageOf(
+      const Uuid& run, const std::vector<std::string>& metrics,
       const std::optional<std::vector<Worker>>& workers);
-  Snapshot SnapshotFor(const RunView& view);
+  // The run, what it was forked from, and so on.
+  std::vector<const RunState*> LineageStates(const RunState& run) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of those named (none: of all) what any of these runs has, by name.
+  std::vector<std::pair<std::string, MetricId>> MetricsOf(
+      absl::Span<const RunState* const> states,
+      const std::vector<std::string>& names) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EngineOptions options_;
   const std::unique_ptr<Database> database_;

@@ -8,22 +8,19 @@
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
 #include "storage/query/answer.h"
-#include "storage/query/last_values.h"
-#include "storage/query/series.h"
+#include "storage/query/lineage.h"
 
 namespace waterflow::storage {
 
-absl::StatusOr<RunView> EngineCore::ViewOf(
-    const Uuid& run, absl::Span<const std::string> metrics,
-    const std::optional<std::vector<Worker>>& workers) {
-  MutexLock lock(&mutex_);
-  absl::StatusOr<const RunState*> found = catalog_.FindRun(run);
-  if (!found.ok()) return found.status();
-  const RunState& state = **found;
+namespace {
+
+// All but the metrics.
+RunView ViewOf(const RunState& state, int64_t start_ns,
+               const std::optional<std::vector<Worker>>& workers) {
   RunView view;
   view.id = state.id;
-  view.uuid = run;
-  view.start_ns = catalog_.ToRun(state).start_ns;
+  view.uuid = state.value.id;
+  view.start_ns = start_ns;
   for (const WorkerValue& worker : state.workers) {
     view.workers.push_back(worker.worker);
   }
@@ -31,41 +28,16 @@ absl::StatusOr<RunView> EngineCore::ViewOf(
     view.selected.emplace();
     for (const Worker& worker : *workers) {
       const auto it = state.worker_ids.find(worker);
-      if (it == state.worker_ids.end()) {
-        return absl::NotFoundError(
-            absl::StrCat("run ", run.ToHex(), " has no worker of role ",
-                         Quoted(worker.role), " and rank ", worker.rank));
-      }
-      view.selected->insert(it->second);
+      if (it != state.worker_ids.end()) view.selected->insert(it->second);
     }
   }
   view.schemas = state.schemas;
   view.hiding_steps = state.HidingSteps();
-  const auto add = [&](MetricId id, const std::vector<MetricPlace>& places) {
-    MetricView metric{.name = catalog_.MetricName(id), .places = places};
-    if (const auto it = state.metadata.find(id);
-        it != state.metadata.end() &&
-        it->second.reduction != Reduction::kNone) {
-      metric.reduction = it->second.reduction;
-    }
-    view.metrics.push_back(std::move(metric));
-  };
-  if (metrics.empty()) {
-    for (const auto& [id, places] : state.places) add(id, places);
-    std::sort(view.metrics.begin(), view.metrics.end(),
-              [](const MetricView& a, const MetricView& b) {
-                return a.name < b.name;
-              });
-  }
-  for (const std::string& name : metrics) {
-    const std::optional<MetricId> id = catalog_.FindMetric(name);
-    if (!id.has_value()) continue;
-    const auto it = state.places.find(*id);
-    if (it != state.places.end()) add(*id, it->second);
-  }
   for (const LostValue& lost : state.lost) {
-    if (!view.Selects(lost.worker)) continue;
-    view.lost.push_back({.run = run,
+    if (view.selected.has_value() && !view.selected->contains(lost.worker)) {
+      continue;
+    }
+    view.lost.push_back({.run = view.uuid,
                          .worker = view.workers[lost.worker.value],
                          .metrics = state.schemas[lost.schema.value]->names,
                          .first_row = lost.first_row,
@@ -74,10 +46,112 @@ absl::StatusOr<RunView> EngineCore::ViewOf(
   return view;
 }
 
-Snapshot EngineCore::SnapshotFor(const RunView& view) {
-  return state_.TakeSnapshot(
-      view.id, view.SchemasRead(),
-      view.selected.has_value() ? &*view.selected : nullptr);
+// Only what was asked for: a lost range of other metrics is no news here.
+void AddLost(const Lineage& lineage, std::vector<LostRange>* out) {
+  for (const RunView& view : lineage.runs) {
+    for (const LostRange& lost : view.lost) {
+      const bool concerns = std::any_of(
+          view.metrics.begin(), view.metrics.end(), [&](const MetricView& m) {
+            return std::find(lost.metrics.begin(), lost.metrics.end(),
+                             m.name) != lost.metrics.end();
+          });
+      if (concerns) out->push_back(lost);
+    }
+  }
+}
+
+// Of `view`, only what a fork of it reads.
+void CutAt(const ForkValue& fork, std::optional<int64_t> steps_below,
+           RunView* view) {
+  view->steps_below = std::min(steps_below.value_or(fork.step), fork.step);
+  view->last_attempt = fork.attempt;
+  view->hiding_steps.erase(view->hiding_steps.upper_bound(fork.attempt),
+                           view->hiding_steps.end());
+}
+
+}  // namespace
+
+absl::StatusOr<Lineage> EngineCore::LineageOf(
+    const Uuid& run, const std::vector<std::string>& metrics,
+    const std::optional<std::vector<Worker>>& workers) {
+  MutexLock lock(&mutex_);
+  absl::StatusOr<const RunState*> found = catalog_.FindRun(run);
+  if (!found.ok()) return found.status();
+  const int64_t start_ns = catalog_.ToRun(**found).start_ns;
+  Lineage lineage;
+  const std::vector<const RunState*> states = LineageStates(**found);
+  for (size_t i = 0; i < states.size(); ++i) {
+    RunView view = ViewOf(*states[i], start_ns, workers);
+    if (i > 0) {
+      CutAt(*states[i - 1]->value.fork, lineage.runs.back().steps_below, &view);
+    }
+    lineage.runs.push_back(std::move(view));
+  }
+  if (workers.has_value()) {
+    for (const Worker& worker : *workers) {
+      const auto has = [&](const RunState* state) {
+        return state->worker_ids.contains(worker);
+      };
+      if (std::none_of(states.begin(), states.end(), has)) {
+        return absl::NotFoundError(
+            absl::StrCat("run ", run.ToHex(), " has no worker of role ",
+                         Quoted(worker.role), " and rank ", worker.rank));
+      }
+    }
+  }
+  for (const auto& [name, id] : MetricsOf(states, metrics)) {
+    std::optional<Reduction> reduction;
+    for (size_t i = 0; i < states.size(); ++i) {
+      const RunState& state = *states[i];
+      const auto places = state.places.find(id);
+      const auto metadata = state.metadata.find(id);
+      if (!reduction.has_value() && metadata != state.metadata.end() &&
+          metadata->second.reduction != Reduction::kNone) {
+        reduction = metadata->second.reduction;
+      }
+      MetricView& view = lineage.runs[i].metrics.emplace_back();
+      view.name = name;
+      if (places != state.places.end()) view.places = places->second;
+    }
+    // The nearest run that says how to reduce it.
+    if (reduction.has_value()) {
+      lineage.runs[0].metrics.back().reduction = *reduction;
+    }
+  }
+  return lineage;
+}
+
+std::vector<const RunState*> EngineCore::LineageStates(
+    const RunState& run) const {
+  std::vector<const RunState*> states = {&run};
+  while (states.back()->value.fork.has_value()) {
+    states.push_back(catalog_.FindRun(states.back()->value.fork->parent));
+  }
+  return states;
+}
+
+std::vector<std::pair<std::string, MetricId>> EngineCore::MetricsOf(
+    absl::Span<const RunState* const> states,
+    const std::vector<std::string>& names) const {
+  std::vector<std::pair<std::string, MetricId>> metrics;
+  for (const std::string& name : names) {
+    const std::optional<MetricId> id = catalog_.FindMetric(name);
+    const auto has = [&](const RunState* state) {
+      return id.has_value() && state->places.contains(*id);
+    };
+    if (std::any_of(states.begin(), states.end(), has)) {
+      metrics.emplace_back(name, *id);
+    }
+  }
+  if (!names.empty()) return metrics;
+  absl::btree_set<MetricId> ids;
+  for (const RunState* state : states) {
+    for (const auto& [id, places] : state->places) ids.insert(id);
+  }
+  for (const MetricId id : ids)
+    metrics.emplace_back(catalog_.MetricName(id), id);
+  std::sort(metrics.begin(), metrics.end());
+  return metrics;
 }
 
 absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
@@ -88,13 +162,14 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
         "at_least: position ", spec.at_least.value,
         " is ahead of this server, which is at ", state_.position().value));
   }
-  std::vector<RunView> views;
+  std::vector<Lineage> lineages;
   size_t found = 0;
   for (const Uuid& run : spec.runs) {
-    absl::StatusOr<RunView> view = ViewOf(run, spec.metrics, spec.workers);
-    if (!view.ok()) return view.status();
-    found += view->metrics.size();
-    views.push_back(*std::move(view));
+    absl::StatusOr<Lineage> lineage =
+        LineageOf(run, spec.metrics, spec.workers);
+    if (!lineage.ok()) return lineage.status();
+    found += lineage->metrics().size();
+    lineages.push_back(*std::move(lineage));
   }
   if (found == 0) {
     return absl::NotFoundError(absl::StrCat(
@@ -107,28 +182,20 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
   const PointFilter filter{.axis = spec.axis,
                            .step_range = spec.step_range,
                            .time_range = spec.time_range};
-  for (const RunView& view : views) {
-    const Snapshot snapshot = SnapshotFor(view);
-    summary.position = std::max(summary.position, snapshot.position);
-    SealedReader sealed(database_.get(), view.id, snapshot.generations);
-    SeriesReader reader(view, snapshot, &sealed);
-    for (const MetricView& metric : view.metrics) {
-      absl::StatusOr<std::vector<Series>> series = reader.Read(metric, filter);
+  for (const Lineage& lineage : lineages) {
+    LineageReader reader(lineage, database_.get(), &state_);
+    summary.position = std::max(summary.position, reader.position());
+    for (size_t i = 0; i < lineage.metrics().size(); ++i) {
+      absl::StatusOr<std::vector<Series>> series = reader.Read(i, filter);
       if (!series.ok()) return series.status();
       for (const Series& s : *series) summary.points_read += s.values.size();
-      if (absl::Status s = Answer(spec, view, metric, *series, sink); !s.ok()) {
+      if (absl::Status s = Answer(spec, lineage.run().uuid, reader.workers(),
+                                  lineage.metrics()[i], *series, sink);
+          !s.ok()) {
         return s;
       }
     }
-    // Only what was asked for: a lost range of other metrics is no news here.
-    for (const LostRange& lost : view.lost) {
-      const bool concerns = std::any_of(
-          view.metrics.begin(), view.metrics.end(), [&](const MetricView& m) {
-            return std::find(lost.metrics.begin(), lost.metrics.end(),
-                             m.name) != lost.metrics.end();
-          });
-      if (concerns) summary.lost.push_back(lost);
-    }
+    AddLost(lineage, &summary.lost);
   }
   return summary;
 }
@@ -137,18 +204,19 @@ absl::StatusOr<std::vector<Metric>> EngineCore::ListMetrics(const Uuid& run) {
   MutexLock lock(&mutex_);
   absl::StatusOr<const RunState*> state = catalog_.FindRun(run);
   if (!state.ok()) return state.status();
+  const std::vector<const RunState*> states = LineageStates(**state);
   std::vector<Metric> metrics;
-  for (const auto& [id, places] : (*state)->places) {
+  for (const auto& [name, id] : MetricsOf(states, {})) {
     Metric metric;
-    if (const auto it = (*state)->metadata.find(id);
-        it != (*state)->metadata.end()) {
+    for (const RunState* of : states) {
+      const auto it = of->metadata.find(id);
+      if (it == of->metadata.end()) continue;
       metric = it->second;
+      break;
     }
-    metric.name = catalog_.MetricName(id);
+    metric.name = name;
     metrics.push_back(std::move(metric));
   }
-  std::sort(metrics.begin(), metrics.end(),
-            [](const Metric& a, const Metric& b) { return a.name < b.name; });
   return metrics;
 }
 
@@ -183,15 +251,14 @@ absl::StatusOr<std::vector<WorkerInfo>> EngineCore::ListWorkers(
 
 absl::StatusOr<std::vector<LastValue>> EngineCore::LastValues(
     const LastValuesSpec& spec) {
-  absl::StatusOr<RunView> view = ViewOf(spec.run, spec.metrics, spec.workers);
-  if (!view.ok()) return view.status();
-  if (!spec.metrics.empty() && view->metrics.empty()) {
+  absl::StatusOr<Lineage> lineage =
+      LineageOf(spec.run, spec.metrics, spec.workers);
+  if (!lineage.ok()) return lineage.status();
+  if (!spec.metrics.empty() && lineage->metrics().empty()) {
     return absl::NotFoundError(absl::StrCat(
         "metrics: ", Quoted(spec.metrics[0]), " is not in the run"));
   }
-  const Snapshot snapshot = SnapshotFor(*view);
-  SealedReader sealed(database_.get(), view->id, snapshot.generations);
-  return ReadLastValues(*view, snapshot, &sealed);
+  return LineageReader(*lineage, database_.get(), &state_).ReadLastValues();
 }
 
 }  // namespace waterflow::storage

@@ -27,7 +27,8 @@ std::vector<RetentionCandidate> EngineCore::RetentionCandidates() {
       }
       candidates.push_back({.run = run_id,
                             .status = run.status,
-                            .streaming = streaming.contains(run_id),
+                            .held = streaming.contains(run_id) ||
+                                    !catalog_.FindRun(run_id)->forks.empty(),
                             .last_write_ns = last_write_ns,
                             .age_limit_ns = std::max<int64_t>(age_ns, 0),
                             .values = run.value_count,
@@ -113,7 +114,7 @@ void EngineCore::Retain() {
     const auto same =
         std::find_if(now.begin(), now.end(), [&](const RetentionCandidate& c) {
           return c.run == chosen->run && c.status == chosen->status &&
-                 !c.streaming && c.last_write_ns == chosen->last_write_ns &&
+                 !c.held && c.last_write_ns == chosen->last_write_ns &&
                  c.age_limit_ns == chosen->age_limit_ns;
         });
     if (same == now.end()) continue;

@@ -101,7 +101,11 @@ absl::StatusOr<uint64_t> EngineCore::DeleteProject(absl::string_view name) {
     absl::StatusOr<ProjectId> id = catalog_.FindProject(name);
     if (!id.ok()) return id.status();
     const int64_t now_ns = absl::GetCurrentTimeNanos();
-    for (const RunId run : catalog_.RunsOf(*id)) {
+    std::vector<RunId> runs = catalog_.RunsOf(*id);
+    if (absl::Status s = catalog_.CheckNotForked(runs); !s.ok()) return s;
+    // Forks before what they were forked from.
+    std::reverse(runs.begin(), runs.end());
+    for (const RunId run : runs) {
       DeleteLocked(run, now_ns);
       ++count;
     }
@@ -194,7 +198,9 @@ absl::Status EngineCore::DeleteRun(const Uuid& run) {
     MutexLock lock(&mutex_);
     absl::StatusOr<const RunState*> state = catalog_.FindRun(run);
     if (!state.ok()) return state.status();
-    DeleteLocked((*state)->id, absl::GetCurrentTimeNanos());
+    const RunId id = (*state)->id;
+    if (absl::Status s = catalog_.CheckNotForked({id}); !s.ok()) return s;
+    DeleteLocked(id, absl::GetCurrentTimeNanos());
   }
   if (absl::Status s = Barrier(); !s.ok()) return s;
   database_->Reach("delete:after_record");

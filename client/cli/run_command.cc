@@ -68,6 +68,11 @@ absl::Status Show(Api& api, const std::string& name) {
   table.Add({"values", WithCommas(run->value_count())});
   table.Add({"attempt", WithCommas(run->attempt())});
   if (!run->key().empty()) table.Add({"key", run->key()});
+  if (run->has_forked_from()) {
+    table.Add(
+        {"forked from", absl::StrCat(run->forked_from().run_id(), " at step ",
+                                     run->forked_from().step())});
+  }
   table.Print(std::cout);
   PrintTags("params", run->params());
   PrintTags("tags", run->tags());

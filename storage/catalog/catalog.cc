@@ -174,6 +174,12 @@ absl::StatusOr<std::pair<RunId, bool>> Catalog::CreateRun(
     project = CreateProject(project_name, {}, now_ns, changes);
     if (!project.ok()) return project.status();
   }
+  std::optional<ForkValue> fork;
+  if (options.fork_from.has_value()) {
+    absl::StatusOr<ForkValue> found = Resolve(*options.fork_from);
+    if (!found.ok()) return found.status();
+    fork = *found;
+  }
   const RunId id{next_run_};
   RunValue value{.id = uuid,
                  .project = *project,
@@ -184,7 +190,8 @@ absl::StatusOr<std::pair<RunId, bool>> Catalog::CreateRun(
                  .created_ns = now_ns,
                  .updated_ns = now_ns,
                  .params = options.params,
-                 .tags = options.tags};
+                 .tags = options.tags,
+                 .fork = fork};
   if (value.name.empty()) {
     value.name = absl::StrCat("run-", uuid.ToHex().substr(0, 8));
   }
@@ -251,10 +258,51 @@ void Catalog::DeleteRun(RunId run, int64_t now_ns, Changes* changes) {
   ApplyDelete(run);
 }
 
+absl::StatusOr<ForkValue> Catalog::Resolve(const Fork& fork) const {
+  absl::StatusOr<const RunState*> parent = FindRun(fork.run);
+  if (!parent.ok()) {
+    return absl::Status(parent.status().code(),
+                        absl::StrCat("fork_from: ", parent.status().message()));
+  }
+  const RunState* ancestor = *parent;
+  for (uint32_t depth = 1; ancestor->value.fork.has_value(); ++depth) {
+    if (depth == kMaxForkDepth) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("fork_from: run ", fork.run.ToHex(), " is a fork of ",
+                       depth, " others already, at most ", kMaxForkDepth));
+    }
+    ancestor = FindRun(ancestor->value.fork->parent);
+  }
+  // What the parent logs again later is none of the fork's business.
+  const auto& attempts = (*parent)->attempts;
+  return ForkValue{.parent = (*parent)->id,
+                   .attempt = attempts.empty() ? 1 : attempts.rbegin()->first,
+                   .step = fork.step};
+}
+
+absl::Status Catalog::CheckNotForked(const std::vector<RunId>& runs) const {
+  for (const RunId run : runs) {
+    for (const RunId fork : FindRun(run)->forks) {
+      if (std::find(runs.begin(), runs.end(), fork) != runs.end()) continue;
+      return absl::FailedPreconditionError(
+          absl::StrCat("run ", FindRun(run)->value.id.ToHex(), " is what run ",
+                       FindRun(fork)->value.id.ToHex(),
+                       " was forked from; delete that one first"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void Catalog::ApplyDelete(RunId run) {
   const auto it = runs_.find(run);
   if (it == runs_.end()) return;
   const RunValue& value = it->second->value;
+  if (value.fork.has_value()) {
+    if (const auto parent = runs_.find(value.fork->parent);
+        parent != runs_.end()) {
+      parent->second->forks.erase(run);
+    }
+  }
   run_names_.erase(value.id);
   if (const auto project = projects_.find(value.project);
       project != projects_.end()) {
@@ -266,6 +314,11 @@ void Catalog::ApplyDelete(RunId run) {
 
 Run Catalog::ToRun(const RunState& run) const {
   const RunValue& v = run.value;
+  std::optional<Fork> forked_from;
+  if (v.fork.has_value()) {
+    forked_from =
+        Fork{.run = FindRun(v.fork->parent)->value.id, .step = v.fork->step};
+  }
   return {.id = v.id,
           .project = projects_.at(v.project).value.name,
           .name = v.name,
@@ -278,7 +331,8 @@ Run Catalog::ToRun(const RunState& run) const {
           .created_ns = v.created_ns,
           .updated_ns = v.updated_ns,
           .worker_count = run.workers.size(),
-          .attempt = run.attempts.empty() ? 0 : run.attempts.rbegin()->first};
+          .attempt = run.attempts.empty() ? 0 : run.attempts.rbegin()->first,
+          .forked_from = forked_from};
 }
 
 std::vector<RunId> Catalog::RunsBelow(std::optional<ProjectId> project,
@@ -313,6 +367,10 @@ void Catalog::PutRun(RunId id, RunValue value) {
   ProjectState& project = projects_[run->value.project];
   project.runs.insert(id);
   if (!run->value.key.empty()) project.by_key[run->value.key] = id;
+  if (run->value.fork.has_value()) {
+    // Parents have smaller ids and outlive their forks.
+    runs_.at(run->value.fork->parent)->forks.insert(id);
+  }
   next_run_ = std::max(next_run_, id.value + 1);
 }
 
@@ -489,6 +547,8 @@ absl::Status Catalog::Apply(absl::string_view key, absl::string_view value) {
       RunValue run;
       const RunId id{in.BigEndian<uint32_t>()};
       ok = DecodeValue(value, &run);
+      ok = ok && (!run.fork.has_value() ||
+                  (run.fork->parent < id && runs_.contains(run.fork->parent)));
       if (ok) PutRun(id, std::move(run));
       break;
     }

@@ -68,6 +68,9 @@ class Catalog {
   // Forgets the run and marks its name as used. Its keys on disk go when the
   // log's delete record is sealed.
   void DeleteRun(RunId run, int64_t now_ns, Changes* changes);
+  // FAILED_PRECONDITION names the forks that still read these runs and are not
+  // among them themselves.
+  absl::Status CheckNotForked(const std::vector<RunId>& runs) const;
   // Without the counts, which live with the heads.
   Run ToRun(const RunState& run) const;
   // Runs of a project, or of all, from the newest down, beginning below
@@ -109,6 +112,7 @@ class Catalog {
   RunState& MutableRun(RunId run) { return *runs_.at(run); }
   void PutProject(ProjectId id, ProjectValue value);
   void PutRun(RunId id, RunValue value);
+  absl::StatusOr<ForkValue> Resolve(const Fork& fork) const;
   void PutWorker(RunState& run, WorkerId id, WorkerValue value);
   void PutSchema(RunState& run, SchemaId id, std::vector<MetricId> metrics);
   void PutMetric(MetricId id, std::string name);

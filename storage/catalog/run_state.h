@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "storage/format/catalog_record.h"
 #include "storage/model/ids.h"
@@ -42,6 +43,7 @@ struct RunState {
   absl::btree_map<MetricId, Metric> metadata;
   absl::btree_map<uint32_t, AttemptValue> attempts;
   std::vector<LostValue> lost;
+  absl::btree_set<RunId> forks;  // runs whose parent this one is
 
   // From which step on each attempt hides the lower ones (DESIGN: attempts):
   // the resume step it gave, else the first step that it logged. Attempts of

@@ -35,6 +35,13 @@ class Encoder {
   void Trailing(uint32_t value) {
     if (value != 0) Unsigned(value);
   }
+  // Likewise, and only of a fork.
+  void Trailing(const std::optional<ForkValue>& fork) {
+    if (!fork.has_value()) return;
+    Unsigned(fork->parent.value);
+    Unsigned(fork->attempt);
+    Signed(fork->step);
+  }
   void Optional(const std::optional<int64_t>& value) {
     Byte(value.has_value());
     Signed(value.value_or(0));
@@ -79,6 +86,13 @@ class Decoder {
   void Trailing(uint32_t& value) {
     value = in_.rest().empty() ? 0 : in_.Varint32();
   }
+  void Trailing(std::optional<ForkValue>& fork) {
+    fork.reset();
+    if (in_.rest().empty()) return;
+    Unsigned(fork.emplace().parent.value);
+    Unsigned(fork->attempt);
+    Signed(fork->step);
+  }
   void Optional(std::optional<int64_t>& value) {
     const bool has = in_.Fixed<uint8_t>() != 0;
     const int64_t number = in_.SignedVarint();
@@ -111,6 +125,7 @@ void Walk(auto& io, auto& v, const RunValue*) {
   io.Signed(v.updated_ns);
   io.Map(v.params);
   io.Map(v.tags);
+  io.Trailing(v.fork);
 }
 
 void Walk(auto& io, auto& v, const WorkerValue*) {

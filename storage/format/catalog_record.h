@@ -4,7 +4,8 @@
 //   project    name, created_ns, updated_ns, tags, retention_age_ns if not 0
 //   run        uuid 16 bytes, project varint, name, key, status u8,
 //              start_given u8, start_ns, end_ns, created_ns, updated_ns,
-//              params, tags
+//              params, tags, and of a fork: its parent's RunId varint,
+//              attempt varint, step
 //   worker     role, rank, attempt, world_size, first_seen_ns, clock_offset_ns
 //   schema     metric ids: count, then varints in column order
 //   metric     name (the whole value)
@@ -39,6 +40,14 @@ struct ProjectValue {
   int64_t retention_age_ns = 0;
 };
 
+// What a run was forked from: the parent's rows of attempts up to `attempt`
+// with a step below `step` are read as the fork's own.
+struct ForkValue {
+  RunId parent;
+  uint32_t attempt = 0;
+  int64_t step = 0;
+};
+
 struct RunValue {
   Uuid id;
   ProjectId project;
@@ -52,6 +61,7 @@ struct RunValue {
   int64_t updated_ns = 0;
   Tags params;
   Tags tags;
+  std::optional<ForkValue> fork;
 };
 
 struct WorkerValue {

@@ -74,8 +74,14 @@ std::optional<std::string> CatalogCheck::Set(absl::string_view key,
       runs_[RunId{in.BigEndian<uint32_t>()}];
       RunValue run;
       if (!in.done() || !DecodeValue(value, &run)) return kMalformed;
-      if (projects_.contains(run.project.value)) return std::nullopt;
-      return absl::StrCat("project ", run.project.value, " is not there");
+      if (!projects_.contains(run.project.value)) {
+        return absl::StrCat("project ", run.project.value, " is not there");
+      }
+      if (run.fork.has_value() && FindRun(run.fork->parent) == nullptr) {
+        return absl::StrCat("run ", run.fork->parent.value,
+                            ", which it was forked from, is not there");
+      }
+      return std::nullopt;
     }
     default:
       return SetOfRun(kind, key, value);

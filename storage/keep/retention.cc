@@ -11,13 +11,12 @@ bool HasEnded(RunStatus status) {
 }
 
 bool MayGoForAge(const RetentionCandidate& run, int64_t silence_ns) {
-  return !run.streaming && run.age_limit_ns > 0 &&
-         silence_ns > run.age_limit_ns &&
+  return !run.held && run.age_limit_ns > 0 && silence_ns > run.age_limit_ns &&
          (HasEnded(run.status) || run.status == RunStatus::kLost);
 }
 
 bool MayGoForSize(const RetentionCandidate& run, int64_t silence_ns) {
-  return !run.streaming && run.bytes > 0 &&
+  return !run.held && run.bytes > 0 &&
          (HasEnded(run.status) ||
           (run.status == RunStatus::kLost && silence_ns > kLostGraceNs));
 }

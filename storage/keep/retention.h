@@ -17,7 +17,7 @@ inline constexpr int64_t kLostGraceNs = int64_t{24} * 3600 * 1'000'000'000;
 struct RetentionCandidate {
   RunId run;
   RunStatus status = RunStatus::kRunning;  // as read: a silent one is LOST
-  bool streaming = false;
+  bool held = false;  // a stream is open for it, or a fork reads it
   int64_t last_write_ns = 0;
   int64_t age_limit_ns = 0;  // 0: none
   uint64_t values = 0;

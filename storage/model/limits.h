@@ -26,6 +26,7 @@ inline constexpr size_t kMaxRunKeyBytes = 256;
 inline constexpr size_t kMaxTagKeyBytes = 256;
 inline constexpr size_t kMaxTagValueBytes = 8192;
 inline constexpr size_t kMaxRunTags = 10000;
+inline constexpr uint32_t kMaxForkDepth = 64;
 inline constexpr size_t kMaxProjectTags = 1024;
 inline constexpr size_t kMaxRequestIdBytes = 64;
 

@@ -87,6 +87,14 @@ enum class RunStatus : uint8_t {
   kLost = 6,
 };
 
+// What a run was forked from.
+struct Fork {
+  Uuid run;
+  int64_t step = 0;
+
+  friend bool operator==(const Fork&, const Fork&) = default;
+};
+
 struct Run {
   Uuid id;
   std::string project;
@@ -103,6 +111,7 @@ struct Run {
   uint64_t row_count = 0;
   uint64_t value_count = 0;
   uint32_t attempt = 0;
+  std::optional<Fork> forked_from;
 };
 
 // Rows of a lane that can never come: [first_row, end_row).

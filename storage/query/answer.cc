@@ -108,11 +108,11 @@ absl::Status CheckReadSpec(const ReadSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status Answer(const ReadSpec& spec, const RunView& run,
-                    const MetricView& metric, const std::vector<Series>& series,
-                    const PartSink& sink) {
+absl::Status Answer(const ReadSpec& spec, const Uuid& run,
+                    absl::Span<const Worker> workers, const MetricView& metric,
+                    const std::vector<Series>& series, const PartSink& sink) {
   if (series.empty()) return absl::OkStatus();
-  SeriesPart head{.run = run.uuid,
+  SeriesPart head{.run = run,
                   .metric = metric.name,
                   .worker = std::nullopt,
                   .points = {},
@@ -121,7 +121,7 @@ absl::Status Answer(const ReadSpec& spec, const RunView& run,
   if (spec.reduction == Reduction::kNone) {
     const Interval span = SpanOf(series);
     for (const Series& s : series) {
-      head.worker = run.workers[s.worker.value];
+      head.worker = workers[s.worker.value];
       const absl::Status status =
           spec.max_points == 0
               ? AnswerRaw(head, s, sink)
@@ -137,7 +137,7 @@ absl::Status Answer(const ReadSpec& spec, const RunView& run,
   std::vector<SeriesView> views;
   for (const Series& s : series) {
     views.push_back(ViewOf(s, static_cast<uint32_t>(head.workers.size())));
-    head.workers.push_back(run.workers[s.worker.value]);
+    head.workers.push_back(workers[s.worker.value]);
   }
   return AnswerBuckets(head,
                        spec.max_points == 0

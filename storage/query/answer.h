@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "storage/query/run_view.h"
 #include "storage/query/series.h"
 #include "storage/read.h"
@@ -15,9 +16,10 @@ namespace waterflow::storage {
 // Whether the question makes sense; the error names the field.
 absl::Status CheckReadSpec(const ReadSpec& spec);
 
-absl::Status Answer(const ReadSpec& spec, const RunView& run,
-                    const MetricView& metric, const std::vector<Series>& series,
-                    const PartSink& sink);
+// `workers` are those that the series count in.
+absl::Status Answer(const ReadSpec& spec, const Uuid& run,
+                    absl::Span<const Worker> workers, const MetricView& metric,
+                    const std::vector<Series>& series, const PartSink& sink);
 
 }  // namespace waterflow::storage
 

@@ -180,7 +180,7 @@ class LastValuesReader {
       const bool known = (*summaries)[i].known;
       const Summary& summary = (*summaries)[i].all;
       const Strip& strip = strips[i];
-      if (!run_.Selects(strip.worker)) continue;
+      if (!run_.Selects(strip)) continue;
       if (known && summary.values() == 0) continue;
       if (absl::Status s = ReadAxis(rows, i); !s.ok()) return s;
       Accumulator& series = series_[metric][strip.worker];
@@ -235,6 +235,7 @@ class LastValuesReader {
       plans.clear();
       PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
       for (const StripPlan& plan : plans) {
+        if (!run_.Selects(plan.strip)) continue;
         if (absl::Status s = reader.Read(plan, head.batches, &rows); !s.ok()) {
           return s;
         }

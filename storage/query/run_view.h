@@ -3,7 +3,9 @@
 #ifndef WATERFLOW_STORAGE_QUERY_RUN_VIEW_H_
 #define WATERFLOW_STORAGE_QUERY_RUN_VIEW_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +15,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "storage/catalog/run_state.h"
+#include "storage/format/axis.h"
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
@@ -38,14 +41,20 @@ struct RunView {
   // From which step on an attempt hides the lower ones.
   absl::btree_map<uint32_t, int64_t> hiding_steps;
   std::vector<LostRange> lost;
+  // Of a run that another was forked from, what is read for that: attempts up
+  // to this one, and rows with a step below this one.
+  uint32_t last_attempt = std::numeric_limits<uint32_t>::max();
+  std::optional<int64_t> steps_below;
 
-  bool Selects(WorkerId worker) const {
-    return !selected.has_value() || selected->contains(worker);
+  bool Selects(const Strip& strip) const {
+    return (!selected.has_value() || selected->contains(strip.worker)) &&
+           strip.attempt <= last_attempt &&
+           (strip.has_step || !steps_below.has_value());
   }
-  // Rows of `attempt` at or beyond this step are hidden; absent: none is. (No
-  // step can stand for that: a row may have the greatest one.)
+  // Rows of `attempt` with a step at or beyond this step are hidden; absent:
+  // none is. (No step can stand for that: a row may have the greatest one.)
   std::optional<int64_t> HiddenFrom(uint32_t attempt) const {
-    std::optional<int64_t> step;
+    std::optional<int64_t> step = steps_below;
     for (auto it = hiding_steps.upper_bound(attempt); it != hiding_steps.end();
          ++it) {
       step = std::min(step.value_or(it->second), it->second);

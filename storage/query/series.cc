@@ -32,7 +32,19 @@ void Permute(const std::vector<uint32_t>& order, std::vector<T>* column) {
   *column = std::move(sorted);
 }
 
-void Sort(Axis axis, Series* s) {
+// t - start, held at the ends of int64 rather than wrapped: clocks of 1970 and
+// 2200 are both accepted.
+int64_t Relative(int64_t time_ns, int64_t start_ns) {
+  int64_t relative;
+  if (__builtin_sub_overflow(time_ns, start_ns, &relative)) {
+    return time_ns < start_ns ? INT64_MIN : INT64_MAX;
+  }
+  return relative;
+}
+
+}  // namespace
+
+void SortByAxis(Axis axis, Series* s) {
   // Points at one step go by time; rows without a step (on a time axis) and
   // what is equal keep the order in which they were logged.
   const auto before = [&](uint32_t a, uint32_t b) {
@@ -52,18 +64,6 @@ void Sort(Axis axis, Series* s) {
   Permute(order, &s->has_step);
   Permute(order, &s->time_stamped);
 }
-
-// t - start, held at the ends of int64 rather than wrapped: clocks of 1970 and
-// 2200 are both accepted.
-int64_t Relative(int64_t time_ns, int64_t start_ns) {
-  int64_t relative;
-  if (__builtin_sub_overflow(time_ns, start_ns, &relative)) {
-    return time_ns < start_ns ? INT64_MIN : INT64_MAX;
-  }
-  return relative;
-}
-
-}  // namespace
 
 std::vector<SchemaId> RunView::SchemasRead() const {
   std::vector<SchemaId> ids;
@@ -89,13 +89,9 @@ absl::StatusOr<std::vector<Series>> SeriesReader::Read(
   std::vector<Series> all;
   for (auto& [worker, series] : by_worker) {
     if (series.values.empty()) continue;
-    Sort(filter.axis, &series);
+    SortByAxis(filter.axis, &series);
     all.push_back(std::move(series));
   }
-  // Ids were given in the order in which workers came.
-  std::sort(all.begin(), all.end(), [this](const Series& a, const Series& b) {
-    return run_.workers[a.worker.value] < run_.workers[b.worker.value];
-  });
   return all;
 }
 
@@ -111,7 +107,7 @@ absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
     const std::vector<Strip>& strips = rows.axis.strips();
     for (uint32_t i = 0; i < strips.size(); ++i) {
       const Strip& strip = strips[i];
-      if (!run_.Selects(strip.worker) || !MayPass(strip, filter)) continue;
+      if (!run_.Selects(strip) || !MayPass(strip, filter)) continue;
       if (!block.has_value()) {
         absl::StatusOr<Block> read =
             sealed_->ReadBlock(place.schema, rows, place.column, &metric);
@@ -151,6 +147,7 @@ absl::Status SeriesReader::ReadHeads(const MetricPlace& place,
     plans.clear();
     PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
     for (const StripPlan& plan : plans) {
+      if (!run_.Selects(plan.strip)) continue;
       if (absl::Status s = reader.Read(plan, head.batches, &columns); !s.ok()) {
         return s;
       }

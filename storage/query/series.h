@@ -36,6 +36,9 @@ struct Series {
   std::vector<uint8_t> time_stamped;
 };
 
+// Points at one step go by time; equal ones keep their order.
+void SortByAxis(Axis axis, Series* series);
+
 class SeriesReader {
  public:
   // All must outlive it.
@@ -43,8 +46,7 @@ class SeriesReader {
                SealedReader* sealed)
       : run_(run), snapshot_(snapshot), sealed_(sealed) {}
 
-  // The workers that have a point, by role and rank. DATA_LOSS names a bad
-  // block.
+  // The workers that have a point, by id. DATA_LOSS names a bad block.
   absl::StatusOr<std::vector<Series>> Read(const MetricView& metric,
                                            const PointFilter& filter);
 

@@ -121,6 +121,40 @@ TEST_F(TrackingE2eTest, RunIsCreatedChangedListedAndDeleted) {
             grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(TrackingE2eTest, AForkReadsAsItsParentUpToItsStep) {
+  const std::string parent = CreateRun();
+  auto stream = OpenStream(OpenOf(parent), {"loss"});
+  ASSERT_TRUE(SendAndAwaitAck(stream.get(), DenseBatch(0, 0, {{8, 7, 6, 5}})));
+
+  v1::CreateRunRequest create;
+  create.mutable_fork_from()->set_run_id(parent);
+  create.mutable_fork_from()->set_step(2);
+  v1::CreateRunResponse created;
+  grpc::Status status =
+      Call(tracking_.get(), &v1::Tracking::Stub::CreateRun, create, &created);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(created.run().forked_from().run_id(), parent);
+  EXPECT_EQ(created.run().forked_from().step(), 2);
+  const std::string fork = created.run().id();
+  auto forked = OpenStream(OpenOf(fork), {"loss"});
+  ASSERT_TRUE(SendAndAwaitAck(forked.get(), DenseBatch(0, 0, {{60, 50}}, 2)));
+  EXPECT_THAT(ReadAll(fork, "loss").points().values(),
+              ElementsAre(8, 7, 60, 50));
+  EXPECT_THAT(ReadAll(parent, "loss").points().values(),
+              ElementsAre(8, 7, 6, 5));
+
+  // The parent stays as long as it is read.
+  status = DeleteRun(parent);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr(fork));
+
+  create.mutable_fork_from()->set_run_id("none");
+  status =
+      Call(tracking_.get(), &v1::Tracking::Stub::CreateRun, create, &created);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("fork_from.run_id"));
+}
+
 TEST_F(TrackingE2eTest, RunsAreListedNewestFirstInPages) {
   std::vector<std::string> newest_first;
   for (int i = 0; i < 5; ++i) {

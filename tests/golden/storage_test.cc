@@ -111,6 +111,13 @@ std::string ExampleRun() {
                               .tags = {{"a", "b"}, {"c", ""}}});
 }
 
+std::string ExampleFork() {
+  RunValue run;
+  EXPECT_TRUE(DecodeValue(ExampleRun(), &run));
+  run.fork = ForkValue{.parent = {2}, .attempt = 3, .step = -1};
+  return EncodeValue(run);
+}
+
 const std::map<std::string, std::function<std::string()>>& Examples() {
   static const auto* const examples =
       new std::map<std::string, std::function<std::string()>>{
@@ -149,6 +156,7 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
           {"block", ExampleBlock},
           {"summaries", ExampleSummaries},
           {"catalog run", ExampleRun},
+          {"catalog fork", ExampleFork},
           {"catalog lane",
            [] {
              return EncodeValue(LaneValue{.schema = kSchema, .next_row = 130});
@@ -221,6 +229,11 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
   ASSERT_TRUE(DecodeValue(ExampleRun(), &run));
   EXPECT_EQ(run.tags, (Tags{{"a", "b"}, {"c", ""}}));
   EXPECT_EQ(run.updated_ns, 2001);
+  EXPECT_FALSE(run.fork.has_value());
+  ASSERT_TRUE(DecodeValue(ExampleFork(), &run));
+  EXPECT_EQ(run.fork->parent.value, 2u);
+  EXPECT_EQ(run.fork->attempt, 3u);
+  EXPECT_EQ(run.fork->step, -1);
 
   const std::string bytes = Examples().at("record batch")();
   absl::string_view group = bytes;

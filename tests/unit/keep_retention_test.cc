@@ -31,7 +31,7 @@ RetentionCandidate Candidate(uint32_t id, RunStatus status, int64_t written_h,
                              int64_t limit_h = 0, uint64_t bytes = 10) {
   return {.run = RunId{id},
           .status = status,
-          .streaming = false,
+          .held = false,
           .last_write_ns = written_h * kHourNs,
           .age_limit_ns = limit_h * kHourNs,
           .values = 0,
@@ -40,7 +40,7 @@ RetentionCandidate Candidate(uint32_t id, RunStatus status, int64_t written_h,
 
 TEST(ChooseRemovals, ByAgeOnlyWhatEndedAndIsPastItsOwnLimit) {
   RetentionCandidate streamed = Candidate(6, RunStatus::kFinished, 1, 50);
-  streamed.streaming = true;
+  streamed.held = true;
   EXPECT_THAT(Chosen({Candidate(1, RunStatus::kFinished, 40, 50),
                       Candidate(2, RunStatus::kFailed, 30, 50),
                       Candidate(3, RunStatus::kRunning, 1, 50),

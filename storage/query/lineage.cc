@@ -1,0 +1,136 @@
+#include "storage/query/lineage.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "storage/query/last_values.h"
+
+namespace waterflow::storage {
+namespace {
+
+template <typename T>
+void Append(std::vector<T> from, std::vector<T>* to) {
+  to->insert(to->end(), from.begin(), from.end());
+}
+
+void Append(Series from, Series* to) {
+  Append(std::move(from.positions), &to->positions);
+  Append(std::move(from.steps), &to->steps);
+  Append(std::move(from.times_ns), &to->times_ns);
+  Append(std::move(from.values), &to->values);
+  Append(std::move(from.has_step), &to->has_step);
+  Append(std::move(from.time_stamped), &to->time_stamped);
+}
+
+// `later` was logged behind `earlier`.
+LastValue Join(const LastValue& earlier, const LastValue& later) {
+  const auto position = [](const LastValue& v) {
+    return std::tuple(v.step.has_value(), v.step.value_or(0), v.time_ns);
+  };
+  LastValue joined = position(later) < position(earlier) ? earlier : later;
+  joined.count = earlier.count + later.count;
+  joined.nan_count = earlier.nan_count + later.nan_count;
+  joined.pos_inf_count = earlier.pos_inf_count + later.pos_inf_count;
+  joined.neg_inf_count = earlier.neg_inf_count + later.neg_inf_count;
+  // Without a finite value, these are NaN.
+  const LastValue& finite = later.count == 0 ? earlier : later;
+  joined.min = finite.min;
+  joined.max = finite.max;
+  joined.mean = finite.mean;
+  if (earlier.count > 0 && later.count > 0) {
+    joined.min = std::min(earlier.min, later.min);
+    joined.max = std::max(earlier.max, later.max);
+    joined.mean = earlier.mean + (later.mean - earlier.mean) *
+                                     (static_cast<double>(later.count) /
+                                      static_cast<double>(joined.count));
+  }
+  return joined;
+}
+
+}  // namespace
+
+LineageReader::LineageReader(const Lineage& lineage, const Database* database,
+                             LiveState* state) {
+  absl::flat_hash_map<Worker, WorkerId> ids;
+  for (auto view = lineage.runs.rbegin(); view != lineage.runs.rend(); ++view) {
+    Snapshot snapshot = state->TakeSnapshot(
+        view->id, view->SchemasRead(),
+        view->selected.has_value() ? &*view->selected : nullptr);
+    position_ = std::max(position_, snapshot.position);
+    SealedReader sealed(database, view->id, snapshot.generations);
+    auto source =
+        std::make_unique<Source>(Source{.view = &*view,
+                                        .snapshot = std::move(snapshot),
+                                        .sealed = std::move(sealed),
+                                        .worker_ids = {}});
+    for (const Worker& worker : view->workers) {
+      const WorkerId next{static_cast<uint32_t>(workers_.size())};
+      const auto [it, is_new] = ids.try_emplace(worker, next);
+      if (is_new) workers_.push_back(worker);
+      source->worker_ids.push_back(it->second);
+    }
+    sources_.push_back(std::move(source));
+  }
+}
+
+absl::StatusOr<std::vector<Series>> LineageReader::Read(
+    size_t metric, const PointFilter& filter) {
+  std::map<WorkerId, Series> by_worker;
+  for (const auto& source : sources_) {
+    SeriesReader reader(*source->view, source->snapshot, &source->sealed);
+    absl::StatusOr<std::vector<Series>> all =
+        reader.Read(source->view->metrics[metric], filter);
+    if (!all.ok()) return all.status();
+    for (Series& series : *all) {
+      series.worker = source->worker_ids[series.worker.value];
+      const auto [it, is_new] = by_worker.try_emplace(series.worker);
+      if (is_new) {
+        it->second = std::move(series);
+      } else {
+        Append(std::move(series), &it->second);
+        SortByAxis(filter.axis, &it->second);
+      }
+    }
+  }
+  std::vector<Series> all;
+  for (auto& [worker, series] : by_worker) all.push_back(std::move(series));
+  // Ids were given in the order in which workers came.
+  std::sort(all.begin(), all.end(), [this](const Series& a, const Series& b) {
+    return workers_[a.worker.value] < workers_[b.worker.value];
+  });
+  return all;
+}
+
+absl::StatusOr<std::vector<LastValue>> LineageReader::ReadLastValues() {
+  std::vector<LastValue> all;
+  for (const auto& source : sources_) {
+    absl::StatusOr<std::vector<LastValue>> values = storage::ReadLastValues(
+        *source->view, source->snapshot, &source->sealed);
+    if (!values.ok()) return values.status();
+    if (all.empty()) {
+      all = *std::move(values);
+      continue;
+    }
+    // Both are in order.
+    std::vector<LastValue> joined;
+    auto mine = all.begin();
+    for (LastValue& value : *values) {
+      const auto key = [](const LastValue& v) {
+        return std::tie(v.metric, v.worker);
+      };
+      while (mine != all.end() && key(*mine) < key(value)) {
+        joined.push_back(std::move(*mine++));
+      }
+      const bool both = mine != all.end() && key(*mine) == key(value);
+      joined.push_back(both ? Join(*mine++, value) : std::move(value));
+    }
+    std::move(mine, all.end(), std::back_inserter(joined));
+    all = std::move(joined);
+  }
+  return all;
+}
+
+}  // namespace waterflow::storage
