@@ -6,7 +6,6 @@
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
-#include <rocksdb/version.h>
 
 #include <algorithm>
 #include <cstdarg>
@@ -17,7 +16,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/model/memory_plan.h"
@@ -551,11 +549,6 @@ uint64_t Database::compacted_bytes() const {
     }
   }
   return static_cast<uint64_t>(gib * (1u << 30));
-}
-
-std::string Database::VersionName() {
-  return absl::StrCat("RocksDB ", rocksdb::GetRocksVersionAsString(),
-                      HardwareCrc32cInUse() ? ", hardware crc32c" : "");
 }
 
 }  // namespace waterflow::storage
