@@ -105,6 +105,24 @@ bool IsLockError(const rocksdb::Status& status) {
   return status.IsIOError() && absl::StrContains(status.ToString(), "lock");
 }
 
+// Where RocksDB puts a store that it opens: a plain pointer in 7.8, a
+// unique_ptr in newer releases.
+class OpenedInto {
+ public:
+  explicit OpenedInto(std::unique_ptr<rocksdb::DB>* db) : db_(db) {}
+  ~OpenedInto() {
+    if (plain_ != nullptr) db_->reset(plain_);
+  }
+  OpenedInto(const OpenedInto&) = delete;
+  OpenedInto& operator=(const OpenedInto&) = delete;
+  operator rocksdb::DB**() { return &plain_; }
+  operator std::unique_ptr<rocksdb::DB>*() { return db_; }
+
+ private:
+  std::unique_ptr<rocksdb::DB>* const db_;
+  rocksdb::DB* plain_ = nullptr;
+};
+
 }  // namespace
 
 absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
@@ -161,9 +179,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   bool is_new = false;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families =
       Families(db_options, options, database->cache_, &is_new);
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(
-      db_options, options.data_dir, families, &database->families_, &db);
+  const rocksdb::Status opened =
+      rocksdb::DB::Open(db_options, options.data_dir, families,
+                        &database->families_, OpenedInto(&database->db_));
   if (IsLockError(opened)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", options.data_dir, " is in use by another process (",
@@ -172,7 +190,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));
   }
-  database->db_.reset(db);
   if (absl::Status s = database->CheckFormat(is_new); !s.ok()) return s;
   return database;
 }
@@ -198,15 +215,13 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
                      " is in use by another process (", s.ToString(), ")"));
   }
   bool is_new = false;
-  rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
       db_options, options.data_dir,
       Families(db_options, options, database->cache_, &is_new),
-      &database->families_, &db);
+      &database->families_, OpenedInto(&database->db_));
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));
   }
-  database->db_.reset(db);
   if (absl::Status s = database->CheckFormat(false); !s.ok()) return s;
   return database;
 }
@@ -528,7 +543,8 @@ MemoryBytes Database::memory_bytes() const {
       bytes.memtables += memtables;
     }
   }
-  bytes.cache = cache_->GetUsage();
+  db_->GetIntProperty(family(Family::kBlocks),
+                      rocksdb::DB::Properties::kBlockCacheUsage, &bytes.cache);
   return bytes;
 }
 
