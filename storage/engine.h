@@ -208,7 +208,8 @@ struct EngineStats {
   uint64_t compacted_bytes = 0;
 };
 
-// The library below the store, for example "RocksDB 7.8.3".
+// The library below the store and how it was built, for example "RocksDB 7.8.3
+// (Debian's, assertions on, hardware crc32c)".
 std::string StorageVersion();
 
 class Engine : public IngestBackend {

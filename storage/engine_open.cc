@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "storage/database/rocksdb_build.h"
 #include "storage/engine_core.h"
 #include "storage/format/keys.h"
 #include "storage/ingest/recovery.h"
@@ -14,7 +15,7 @@
 
 namespace waterflow::storage {
 
-std::string StorageVersion() { return Database::VersionName(); }
+std::string StorageVersion() { return RocksDbName(); }
 
 uint64_t DefaultMemoryLimitBytes() {
   const uint64_t machine = MachineMemoryBytes();
@@ -98,7 +99,7 @@ EngineStats EngineCore::Stats() {
                       [](const auto& s) { return !s.second->closed.load(); }));
   }
   stats.format_version = kFormatVersion;
-  stats.storage_version = Database::VersionName();
+  stats.storage_version = StorageVersion();
   stats.rows = state_.total_rows();
   stats.values = state_.total_values();
   stats.unsealed_bytes = state_.unsealed_bytes();

@@ -5,25 +5,29 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
-#if defined(__x86_64__)
+#include "absl/strings/match.h"
+
+// WATERFLOW_OWN_ROCKSDB is CMake's: the library is not Debian's.
+#if defined(__x86_64__) && !defined(WATERFLOW_OWN_ROCKSDB)
+#define WATERFLOW_INTERPOSE_CRC32C
 #include <nmmintrin.h>
 #endif
 
+// As util/crc32c.h of RocksDB, which is not installed, declares them.
+namespace rocksdb::crc32c {
+std::string IsFastCrc32Supported();  // "Supported on x86", "Not supported ..."
+uint32_t Extend(uint32_t init_crc, const char* data, size_t n);
+uint32_t Crc32cCombine(uint32_t crc1, uint32_t crc2, size_t crc2_size);
+}  // namespace rocksdb::crc32c
+
 namespace waterflow::storage {
+
+#ifdef WATERFLOW_INTERPOSE_CRC32C
 namespace {
 
-std::atomic<bool>& InUse() {
-  static std::atomic<bool> in_use{false};
-  return in_use;
-}
-
-}  // namespace
-
-bool HardwareCrc32cInUse() { return InUse().load(std::memory_order_relaxed); }
-
-#if defined(__x86_64__)
-namespace {
+std::atomic<bool> instruction_in_use{false};
 
 __attribute__((target("sse4.2"))) uint32_t ByInstruction(uint32_t crc,
                                                          const char* data,
@@ -69,18 +73,30 @@ uint32_t ByTable(uint32_t crc, const char* data, size_t size) {
 uint32_t ExtendCrc32c(uint32_t crc, const char* data, size_t size) {
   static const bool has_instruction = __builtin_cpu_supports("sse4.2");
   if (!has_instruction) return ~ByTable(~crc, data, size);
-  if (!HardwareCrc32cInUse()) InUse().store(true, std::memory_order_relaxed);
+  if (!instruction_in_use.load(std::memory_order_relaxed)) {
+    instruction_in_use.store(true, std::memory_order_relaxed);
+  }
   return ~ByInstruction(~crc, data, size);
+}
+
+bool HardwareCrc32c() {
+  // Makes the library call Extend, which says whose it reaches.
+  rocksdb::crc32c::Crc32cCombine(0, 0, 1);
+  return instruction_in_use.load(std::memory_order_relaxed) ||
+         absl::StartsWith(rocksdb::crc32c::IsFastCrc32Supported(), "Supported");
+}
+#else
+bool HardwareCrc32c() {
+  return absl::StartsWith(rocksdb::crc32c::IsFastCrc32Supported(), "Supported");
 }
 #endif
 
 }  // namespace waterflow::storage
 
-#if defined(__x86_64__)
+#ifdef WATERFLOW_INTERPOSE_CRC32C
 namespace rocksdb::crc32c {
 
-// As util/crc32c.h of RocksDB declares it: the crc of init's bytes, then data.
-uint32_t Extend(uint32_t init_crc, const char* data, size_t n);
+// The crc of init's bytes, then data.
 uint32_t Extend(uint32_t init_crc, const char* data, size_t n) {
   return waterflow::storage::ExtendCrc32c(init_crc, data, n);
 }

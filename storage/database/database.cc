@@ -6,7 +6,6 @@
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
-#include <rocksdb/version.h>
 
 #include <algorithm>
 #include <cstdarg>
@@ -17,7 +16,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "storage/database/crc32c.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/model/memory_plan.h"
@@ -107,6 +105,24 @@ bool IsLockError(const rocksdb::Status& status) {
   return status.IsIOError() && absl::StrContains(status.ToString(), "lock");
 }
 
+// Where RocksDB puts a store that it opens: a plain pointer in 7.8, a
+// unique_ptr in newer releases.
+class OpenedInto {
+ public:
+  explicit OpenedInto(std::unique_ptr<rocksdb::DB>* db) : db_(db) {}
+  ~OpenedInto() {
+    if (plain_ != nullptr) db_->reset(plain_);
+  }
+  OpenedInto(const OpenedInto&) = delete;
+  OpenedInto& operator=(const OpenedInto&) = delete;
+  operator rocksdb::DB**() { return &plain_; }
+  operator std::unique_ptr<rocksdb::DB>*() { return db_; }
+
+ private:
+  std::unique_ptr<rocksdb::DB>* const db_;
+  rocksdb::DB* plain_ = nullptr;
+};
+
 }  // namespace
 
 absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
@@ -163,9 +179,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   bool is_new = false;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families =
       Families(db_options, options, database->cache_, &is_new);
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(
-      db_options, options.data_dir, families, &database->families_, &db);
+  const rocksdb::Status opened =
+      rocksdb::DB::Open(db_options, options.data_dir, families,
+                        &database->families_, OpenedInto(&database->db_));
   if (IsLockError(opened)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", options.data_dir, " is in use by another process (",
@@ -174,7 +190,6 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));
   }
-  database->db_.reset(db);
   if (absl::Status s = database->CheckFormat(is_new); !s.ok()) return s;
   return database;
 }
@@ -200,15 +215,13 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
                      " is in use by another process (", s.ToString(), ")"));
   }
   bool is_new = false;
-  rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
       db_options, options.data_dir,
       Families(db_options, options, database->cache_, &is_new),
-      &database->families_, &db);
+      &database->families_, OpenedInto(&database->db_));
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));
   }
-  database->db_.reset(db);
   if (absl::Status s = database->CheckFormat(false); !s.ok()) return s;
   return database;
 }
@@ -541,7 +554,8 @@ MemoryBytes Database::memory_bytes() const {
       bytes.memtables += memtables;
     }
   }
-  bytes.cache = cache_->GetUsage();
+  db_->GetIntProperty(family(Family::kBlocks),
+                      rocksdb::DB::Properties::kBlockCacheUsage, &bytes.cache);
   return bytes;
 }
 
@@ -562,11 +576,6 @@ uint64_t Database::compacted_bytes() const {
     }
   }
   return static_cast<uint64_t>(gib * (1u << 30));
-}
-
-std::string Database::VersionName() {
-  return absl::StrCat("RocksDB ", rocksdb::GetRocksVersionAsString(),
-                      HardwareCrc32cInUse() ? ", hardware crc32c" : "");
 }
 
 }  // namespace waterflow::storage

@@ -126,8 +126,6 @@ class Database {
   // Written by compactions of generations since the store was opened: nothing,
   // if all is as it should be.
   uint64_t compacted_bytes() const;
-  // "RocksDB 7.8.3", and how it makes its checksums once a store was opened.
-  static std::string VersionName();
 
  private:
   explicit Database(const EngineOptions& options);

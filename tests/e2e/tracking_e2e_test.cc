@@ -337,6 +337,7 @@ TEST_F(TrackingE2eTest, StatsCountWhatCame) {
   EXPECT_GT(stats.resident_bytes(), 0u);
   EXPECT_GT(stats.cpu_ns(), 0u);
   EXPECT_THAT(stats.storage_version(), ::testing::HasSubstr("RocksDB"));
+  EXPECT_THAT(stats.storage_version(), ::testing::HasSubstr("crc32c"));
 }
 
 TEST_F(TrackingE2eTest, CheckpointIsAStoreOfItsOwn) {

@@ -147,8 +147,8 @@ TEST_F(WaterflowdTest, HelpNamesEveryFlagAndVariable) {
 TEST_F(WaterflowdTest, VersionNamesWhatItIsMadeOf) {
   const auto process = Run({"--version"});
   EXPECT_EQ(process->Wait(), 0);
-  for (const char* part :
-       {"waterflowd ", "RocksDB ", "format on disk ", "gRPC ", "protobuf "}) {
+  for (const char* part : {"waterflowd ", "RocksDB ", "assertions ", "crc32c",
+                           "format on disk ", "gRPC ", "protobuf "}) {
     EXPECT_THAT(process->output(), HasSubstr(part));
   }
 }
