@@ -61,7 +61,7 @@ struct RunValue {
   int64_t updated_ns = 0;
   Tags params;
   Tags tags;
-  std::optional<ForkValue> fork;
+  std::optional<ForkValue> fork = std::nullopt;
 };
 
 struct WorkerValue {

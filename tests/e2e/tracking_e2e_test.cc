@@ -138,10 +138,8 @@ TEST_F(TrackingE2eTest, AForkReadsAsItsParentUpToItsStep) {
   const std::string fork = created.run().id();
   auto forked = OpenStream(OpenOf(fork), {"loss"});
   ASSERT_TRUE(SendAndAwaitAck(forked.get(), DenseBatch(0, 0, {{60, 50}}, 2)));
-  EXPECT_THAT(ReadAll(fork, "loss").points().values(),
-              ElementsAre(8, 7, 60, 50));
-  EXPECT_THAT(ReadAll(parent, "loss").points().values(),
-              ElementsAre(8, 7, 6, 5));
+  EXPECT_THAT(ReadAll(fork, "loss").values(), ElementsAre(8, 7, 60, 50));
+  EXPECT_THAT(ReadAll(parent, "loss").values(), ElementsAre(8, 7, 6, 5));
 
   // The parent stays as long as it is read.
   status = DeleteRun(parent);

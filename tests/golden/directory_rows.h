@@ -27,6 +27,7 @@ enum : uint8_t {
   kScheduled = 4,
   kDeletedAndSealed = 5,
   kDeletedInLog = 6,
+  kFork = 7,  // of kPretrain
 };
 
 // The schema of trainers: a metric per codec and per shape of a column.

@@ -198,6 +198,17 @@ void Maker::UnmergedPart() {
     TestStream stream = OpenTrainer(kDetector, 0, 1, std::nullopt, {{0, 12}});
     Append(&stream, TrainRows(0, 12, 4), 0, 16);
   }
+  {
+    // Reads what two attempts of the other logged below step 28.
+    CreateRunOptions options;
+    options.project = "lm";
+    options.name = "fork";
+    options.id = DirectoryRun(kFork);
+    options.fork_from = Fork{DirectoryRun(kPretrain), 28};
+    Must(engine_->CreateRun(options).status());
+    TestStream stream = OpenTrainer(kFork, 0);
+    Append(&stream, TrainRows(0, 0, 5, 28), 0, 5);
+  }
   WriteOptions write;
   write.run = DirectoryRun(kDetector);
   write.points = {

@@ -38,6 +38,33 @@ class Store:
                 yield (run, schema, first, strips, block(self.families["blocks"][tile], strips),
                        summed and summaries(summed))
 
+    def runs(self):
+        """{(run,): (name, (parent, attempt, step) of a fork or nothing)}"""
+        runs = {}
+        for run, value in self.catalog(b"R").items():
+            value.take(16), value.varint()
+            name, _ = value.string(), value.string()
+            value.take(2), [value.zigzag() for _ in range(4)]
+            for _ in range(2):
+                [value.string() for _ in range(2 * value.varint())]
+            is_fork = value.at < len(value.data)
+            fork = is_fork and (value.varint(), value.varint(), value.zigzag())
+            runs[run] = (name, fork)
+        return runs
+
+    def readers(self, runs):
+        """{run: [(who reads it, last attempt, end step)]}: itself, and forks of it."""
+        readers = {}
+        for (run,), (name, fork) in runs.items():
+            readers.setdefault(run, []).append((name, None, None))
+            end = None
+            while fork:
+                parent, attempt, step = fork
+                end = step if end is None else min(end, step)
+                readers.setdefault(parent, []).append((name, attempt, end))
+                fork = runs[parent,][1]
+        return readers
+
     def hiding_steps(self):
         """{(run, attempt): the step from which on it hides rows of lower attempts}"""
         steps = {}
@@ -49,25 +76,35 @@ class Store:
         return steps
 
     def series(self):
-        """{(run, role, rank, metric): (steps, times, bits)}, in order of schema and row."""
+        """{(run, role, rank, metric): (steps, times, bits)}, in order of run, schema and row."""
         metrics = {key: value.data.decode() for key, value in self.catalog(b"M").items()}
         schemas = {key: value.varints(value.varint())
                    for key, value in self.catalog(b"S").items()}
         workers = {key: (value.string(), value.varint())
                    for key, value in self.catalog(b"W").items()}
-        runs = {key: value.take(16) and value.varint() and value.string()
-                for key, value in self.catalog(b"R").items()}
-        hiding, parts = self.hiding_steps(), {}
+        readers, hiding, parts = self.readers(self.runs()), self.hiding_steps(), {}
         for run, schema, first, strips, tile, _ in self.tiles():
             for metric, chunks in zip(schemas[run, schema][first:], tile):
                 for strip, (rows, bits) in zip(strips, chunks):
-                    shown = np.full(len(rows), True)
-                    for (of, attempt), step in hiding.items():
-                        if of == run and attempt > strip.attempt and strip.flags & 1:
-                            shown &= strip.steps[rows] < step
-                    if shown.any():
-                        name = (runs[run,], *workers[run, strip.worker], metrics[metric,])
-                        parts.setdefault(name, {})[schema, strip.first_row] = (
-                            strip.steps[rows][shown], strip.times[rows][shown], bits[shown])
+                    for reader, last_attempt, end in readers[run]:
+                        hidden_from = [step for (of, attempt), step in hiding.items() if of == run
+                                       and strip.attempt < attempt <= (last_attempt or attempt)]
+                        shown = self._shown(strip, rows, last_attempt, end, hidden_from)
+                        if shown.any():
+                            name = (reader, *workers[run, strip.worker], metrics[metric,])
+                            parts.setdefault(name, {})[run, schema, strip.first_row] = (
+                                strip.steps[rows][shown], strip.times[rows][shown], bits[shown])
         return {name: [np.concatenate(arrays) for arrays in zip(*(of[k] for k in sorted(of)))]
                 for name, of in parts.items()}
+
+    @staticmethod
+    def _shown(strip, rows, last_attempt, end, hidden_from):
+        """Which of a strip's values somebody reads; a fork has a last attempt and an end."""
+        has_step = strip.flags & 1
+        if last_attempt:
+            if strip.attempt > last_attempt or not has_step:
+                return np.full(len(rows), False)
+            hidden_from = [end, *hidden_from]
+        if not has_step or not hidden_from:
+            return np.full(len(rows), True)
+        return strip.steps[rows] < min(hidden_from)
