@@ -1,8 +1,11 @@
 // Retention: looks now and then at what storage/keep/retention.h would remove,
 // and deletes it the way a client would.
 #include <algorithm>
+#include <memory>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 #include "storage/engine_core.h"
 #include "storage/format/keys.h"
 
@@ -37,6 +40,29 @@ std::vector<RetentionCandidate> EngineCore::RetentionCandidates() {
   return candidates;
 }
 
+namespace {
+
+// Of files, what rows of these runs take. Those of runs that were deleted take
+// some too until a merge has left them out, which may be long after the next
+// look: more runs must not go for that.
+uint64_t LiveBytes(
+    absl::Span<const std::shared_ptr<const Generation>> generations,
+    const absl::flat_hash_set<RunId>& live) {
+  double bytes = 0;
+  for (const auto& generation : generations) {
+    uint64_t live_rows = 0;
+    for (const auto& [run, rows] : generation->runs) {
+      if (live.contains(run)) live_rows += rows;
+    }
+    bytes += static_cast<double>(generation->bytes) *
+             static_cast<double>(live_rows) /
+             std::max(static_cast<double>(generation->rows), 1.0);
+  }
+  return static_cast<uint64_t>(bytes);
+}
+
+}  // namespace
+
 void EngineCore::Retain() {
   std::vector<RetentionCandidate> candidates;
   {
@@ -51,12 +77,14 @@ void EngineCore::Retain() {
   if (!by_size && std::none_of(candidates.begin(), candidates.end(), limited)) {
     return;
   }
-  const uint64_t total_bytes = database_->disk_bytes().sst;
   double values = 0;
+  absl::flat_hash_set<RunId> live;
   for (const RetentionCandidate& run : candidates) {
     values += static_cast<double>(run.values);
+    live.insert(run.run);
   }
   const auto generations = state_.generations();
+  const uint64_t total_bytes = LiveBytes(generations, live);
   for (RetentionCandidate& candidate : candidates) {
     // Files know sizes by their blocks, and a small run may have none of its
     // own: it has at least its share of the values.
@@ -102,7 +130,7 @@ void EngineCore::Retain() {
     DeleteLocked(removal.run, now_ns);
   }
   if (removed.empty() || !Barrier().ok()) return;
-  // Until the space is given back, so that the next look sees it.
+  // Their files shall go soon.
   sealer_.SealNow().IgnoreError();
   if (!options_.on_run_removed) return;
   for (const RemovedRun& run : removed) options_.on_run_removed(run);
