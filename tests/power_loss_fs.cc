@@ -32,8 +32,9 @@ class PowerLossFile : public rocksdb::FSWritableFileOwnerWrapper {
                   IODebugContext* debug) override {
     MutexLock lock(&system_->mutex_);
     IOStatus s = system_->Check(PowerLossFileSystem::Op::kAppend, name_, life_);
-    return s.ok() ? FSWritableFileOwnerWrapper::Append(bytes, options, debug)
-                  : s;
+    return s.ok() || TakesAnything()
+               ? FSWritableFileOwnerWrapper::Append(bytes, options, debug)
+               : s;
   }
   IOStatus Append(const rocksdb::Slice& bytes, const IOOptions& options,
                   const rocksdb::DataVerificationInfo& /*info*/,
@@ -42,6 +43,7 @@ class PowerLossFile : public rocksdb::FSWritableFileOwnerWrapper {
   }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
     MutexLock lock(&system_->mutex_);
+    if (TakesAnything()) return IOStatus::OK();
     if (IOStatus s =
             system_->Check(PowerLossFileSystem::Op::kSync, name_, life_);
         !s.ok()) {
@@ -69,6 +71,15 @@ class PowerLossFile : public rocksdb::FSWritableFileOwnerWrapper {
   // No Close() of ours: it writes nothing. (Posix trims what was preallocated.)
 
  private:
+  // A table that is being made when the power goes: whether it seems to
+  // succeed makes no difference, for nothing can name it any more. (But when it
+  // fails, a compaction that leaves nothing but a range's deletion ends a
+  // RocksDB that has its assertions on: CompactionState::SmallestUserKey.)
+  bool TakesAnything() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(system_->mutex_) {
+    return system_->frozen_ && life_ == system_->life_ &&
+           absl::EndsWith(name_, ".sst");
+  }
+
   PowerLossFileSystem* const system_;
   const std::string name_;
   const int life_;

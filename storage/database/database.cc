@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/sst_file_manager.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
@@ -33,6 +34,19 @@ constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
 uint64_t LogMemtableBytes(const EngineOptions& options) {
   return PlanMemory(options.memory_limit_bytes).log_memtable_bytes;
 }
+
+// Hears of errors that no caller of ours gets to see.
+class ErrorListener : public rocksdb::EventListener {
+ public:
+  explicit ErrorListener(std::atomic<bool>* failed) : failed_(failed) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+                         rocksdb::Status* /*error*/) override {
+    failed_->store(true);
+  }
+
+ private:
+  std::atomic<bool>* const failed_;
+};
 
 rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
   rocksdb::DBOptions db;
@@ -172,6 +186,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(new Database(options));
   rocksdb::DBOptions db_options = MakeDbOptions(options);
+  db_options.listeners.push_back(
+      std::make_shared<ErrorListener>(&database->ever_failed_));
   rocksdb::Env* env = db_options.env;
   if (rocksdb::Status s = env->CreateDirIfMissing(options.data_dir); !s.ok()) {
     return ToStatus(s, absl::StrCat("data directory ", options.data_dir));
@@ -363,6 +379,16 @@ absl::Status Database::IngestFiles(const std::array<std::string, 3>& files) {
     args.push_back(std::move(arg));
   }
   return ToStatus(db_->IngestExternalFiles(args), "ingest a generation");
+}
+
+absl::Status Database::DropFiles(Family f, const std::string& begin,
+                                 const std::string& end) {
+  const rocksdb::Slice first(begin);
+  const rocksdb::Slice last(end);
+  const rocksdb::Status s = rocksdb::DeleteFilesInRange(
+      db_.get(), family(f), &first, &last, /*include_end=*/false);
+  if (!s.ok()) ever_failed_.store(true);
+  return ToStatus(s, "drop files");
 }
 
 absl::Status Database::CopyIn(const std::array<std::string, 3>& files) const {

@@ -103,6 +103,11 @@ class Database {
   // RESOURCE_EXHAUSTED while there is too little room, or the disk still fails.
   absl::Status Resume();
 
+  // Deletes files that hold nothing but keys of the range. What else lies in it
+  // stays; and so do they when it fails, or when RocksDB is busy with them.
+  absl::Status DropFiles(Family family, const std::string& begin,
+                         const std::string& end);
+
   // To be called when the log was trimmed. The log's memtable will be flushed
   // one day, for it only grows; just now least of it is alive, and what is dead
   // is not written.
@@ -147,6 +152,8 @@ class Database {
   const std::shared_ptr<rocksdb::Cache> cache_;
   rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   const std::function<void(absl::string_view)> at_point_;
+  // Since the store was opened; whatever it was that failed.
+  std::atomic<bool> ever_failed_{false};
   std::unique_ptr<rocksdb::DB> db_;
   Mutex files_mutex_;  // before write_mutex_
   CondVar files_changed_;
@@ -156,7 +163,6 @@ class Database {
   // it, the committer and the sealer.
   Mutex write_mutex_;
   std::atomic<bool> write_failed_{false};
-  std::atomic<bool> ever_failed_{false};  // since the store was opened
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // ours come first
 };
 

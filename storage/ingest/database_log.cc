@@ -1,7 +1,5 @@
 #include "storage/ingest/database_log.h"
 
-#include <rocksdb/convenience.h>
-
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -65,11 +63,7 @@ void DatabaseLog::Trim(Position position) {
   // Failing here costs space until the next trim, and nothing else.
   database_->Write(&batch, /*sync=*/false).IgnoreError();
   database_->FlushLogBehindTrim();
-  const rocksdb::Slice first(begin);
-  const rocksdb::Slice last(end);
-  rocksdb::DeleteFilesInRange(database_->db(), database_->family(Family::kLog),
-                              &first, &last, /*include_end=*/false)
-      .PermitUncheckedError();
+  database_->DropFiles(Family::kLog, begin, end).IgnoreError();
 }
 
 }  // namespace waterflow::storage

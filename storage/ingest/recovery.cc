@@ -1,7 +1,5 @@
 #include "storage/ingest/recovery.h"
 
-#include <rocksdb/convenience.h>
-
 #include <algorithm>
 #include <string>
 #include <variant>
@@ -65,14 +63,11 @@ absl::Status DropUncommitted(Database* database,
       const std::string begin = GenerationPrefix(generation);
       const std::string end = PrefixEnd(begin);
       if (!committed.contains(generation)) {
-        const rocksdb::Slice first(begin);
-        const rocksdb::Slice last(end);
-        rocksdb::Status s = rocksdb::DeleteFilesInRange(
-            database->db(), database->family(family), &first, &last, false);
-        if (s.ok()) {
-          s = database->db()->DeleteRange(rocksdb::WriteOptions(),
-                                          database->family(family), begin, end);
+        if (absl::Status s = database->DropFiles(family, begin, end); !s.ok()) {
+          return s;
         }
+        const rocksdb::Status s = database->db()->DeleteRange(
+            rocksdb::WriteOptions(), database->family(family), begin, end);
         if (!s.ok()) return ToStatus(s, "drop an uncommitted generation");
       }
       it->Seek(end);

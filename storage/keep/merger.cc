@@ -1,7 +1,5 @@
 #include "storage/keep/merger.h"
 
-#include <rocksdb/convenience.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -215,14 +213,10 @@ void Merger::DropRetired() {
 bool Merger::DropFiles(GenerationId generation) {
   const std::string begin = GenerationPrefix(generation);
   const std::string end = PrefixEnd(begin);
-  const rocksdb::Slice first(begin);
-  const rocksdb::Slice last(end);
   bool gone = true;
   for (const Family family : kGenerationFamilies) {
-    rocksdb::DeleteFilesInRange(database_->db(), database_->family(family),
-                                &first, &last, /*include_end=*/false)
-        .PermitUncheckedError();
-    // A file that RocksDB is busy with is passed over.
+    // A file that RocksDB is busy with is passed over, and tried again.
+    database_->DropFiles(family, begin, end).IgnoreError();
     auto it = database_->Iterate(family);
     it->Seek(begin);
     gone = gone && !(it->Valid() && it->key().starts_with(begin));

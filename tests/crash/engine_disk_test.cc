@@ -134,6 +134,59 @@ TEST_F(EngineDisk, APowerCutAtEachNamedPointKeepsWhatWasAcked) {
   }
 }
 
+// A MANIFEST that could not be written while a merge dropped what it had
+// replaced. RocksDB 7.8.3 goes on by itself, and ingests under the file number
+// 0 then (or dies of its assertions).
+TEST_F(EngineDisk, FilesThatCouldNotBeDroppedSpoilNoLaterSeal) {
+  std::atomic<bool> armed{false};
+  auto engine = Open([&](absl::string_view point) {
+    if (point != "merge:after_commit" || !armed.exchange(false)) return;
+    disk_->SetFaults([&](Op, const std::string& file) {
+      if (!absl::StrContains(file, "MANIFEST")) return rocksdb::IOStatus::OK();
+      ++faults_;
+      return rocksdb::IOStatus::NoSpace("disk is full", file);
+    });
+  });
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const auto log = [&](uint8_t number) {
+    CreateRunOptions run;
+    run.id.emplace().bytes[0] = number;
+    ASSERT_TRUE((*engine)->CreateRun(run).ok());
+    StreamOptions opening;
+    opening.run = *run.id;
+    opening.stream.bytes[0] = 1;
+    TestStream stream;
+    ASSERT_TRUE(OpenAndWait(engine->get(), opening, &stream).ok());
+    ASSERT_TRUE(stream.Declare(0, {"loss"}).ok());
+    const std::vector<double> values(1000, 1.5);
+    stream.Append(BatchBuilder(0, 0, 1000).Float64(0, values).Build());
+    ASSERT_TRUE(stream.observer->WaitFor(0, 1000));
+    stream.session.reset();
+  };
+  log(1);
+  log(2);
+  ASSERT_TRUE((*engine)->Flush().ok());
+  armed = true;
+  Uuid first;
+  first.bytes[0] = 1;
+  ASSERT_TRUE((*engine)->DeleteRun(first).ok());
+  absl::SleepFor(absl::Seconds(5));
+  ASSERT_GT(faults_, 0);
+  disk_->SetFaults(nullptr);
+  absl::SleepFor(absl::Seconds(3));
+  log(3);
+  ASSERT_TRUE((*engine)->Flush().ok());
+  engine->reset();
+  engine = Open(nullptr);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ((*engine)->Stats().rows, 2000u);
+  VerifyObserver observer;
+  observer.problem = [](const VerifyProblem& problem) {
+    ADD_FAILURE() << problem.ToLine();
+  };
+  EXPECT_TRUE((*engine)->Verify(observer).ok());
+}
+
 TEST_F(EngineDisk, ALogWriteWhoseSyncFailedIsNeverReplayedBesideItsRepetition) {
   // From the first sync after an open on, when no memtable holds anything and
   // RocksDB sees no reason for a new log.
