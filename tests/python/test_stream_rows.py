@@ -121,6 +121,7 @@ class Program:
     def wait_for(self, pattern):
         """Reads up to the line that matches, and returns the match."""
         for line in self._process.stdout:
+            line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # Maven colours also what is no terminal
             self.output += line
             if match := re.search(pattern, line):
                 return match
