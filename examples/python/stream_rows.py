@@ -2,8 +2,7 @@
 # server meanwhile and start it again: every row is there, once.
 #
 #   scripts/setup --python
-#   build/python/bin/python examples/python/stream_rows.py 127.0.0.1:7070 2000 200
-#                                                   (server, rows, rows per second)
+#   build/python/bin/python examples/python/stream_rows.py SERVER ROWS ROWS_PER_SECOND
 import os
 import queue
 import struct
@@ -67,12 +66,11 @@ server, rows, rows_per_second = sys.argv[1:]
 channel = grpc.insecure_channel(server)
 run = tracking_pb2_grpc.TrackingStub(channel).CreateRun(tracking_pb2.CreateRunRequest()).run
 print("run", run.id, flush=True)
-ingest = ingest_pb2_grpc.IngestStub(channel)
 who = ingest_pb2.Open(run_id=run.id, stream_id=os.urandom(16))
 batches, held = train(int(rows), int(rows_per_second)), []
 while True:
     try:
-        stream(ingest, who, batches, held)
+        stream(ingest_pb2_grpc.IngestStub(channel), who, batches, held)
         break
     except grpc.RpcError as error:
         if error.code() != grpc.StatusCode.UNAVAILABLE:
