@@ -19,8 +19,7 @@ SECONDS = 840  # for the build, which may have to download, and the run
 EXPECTED = {"train/loss": [2.5 / (1 + step / 100) for step in range(ROWS)],
             "train/lr": [1 / (1 + step % 7) for step in range(ROWS)]}
 
-SOURCES = {"python": "python/stream_rows.py", "go": "go/main.go",
-           "java": "java/src/main/java/StreamRows.java",
+SOURCES = {"python": "python/stream_rows.py", "go": "go/main.go", "java": "java/StreamRows.java",
            "typescript": "typescript/stream_rows.ts"}
 
 
@@ -121,7 +120,6 @@ class Program:
     def wait_for(self, pattern):
         """Reads up to the line that matches, and returns the match."""
         for line in self._process.stdout:
-            line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # Maven colours also what is no terminal
             self.output += line
             if match := re.search(pattern, line):
                 return match
