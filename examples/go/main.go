@@ -1,7 +1,7 @@
 // Streams the rows of a training run, with nothing but stubs generated from proto/. Kill the
 // server meanwhile and start it again: every row is there, once. In this folder:
 //
-//	go generate && go run . 127.0.0.1:7070 2000 200    # server, rows, rows per second
+//	go generate && go run . SERVER ROWS ROWS_PER_SECOND
 package main
 
 import (
@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-
 	pb "waterflow/v1"
 )
 
@@ -62,18 +61,17 @@ func stream(ingest pb.IngestClient, open *pb.Open) error {
 			}
 			open.Held = []*pb.Lane{lane}
 		}
-		sent := len(held)
 		if response.GetOpened() != nil {
-			sent = 0
 			fmt.Println("stream is open, batches to send again:", len(held))
 			schema := &pb.Schema{Id: 1, Metrics: []*pb.Metric{{Name: "train/loss"}, {Name: "train/lr"}}}
 			call.Send(&pb.StreamRequest{Message: &pb.StreamRequest_Schema{Schema: schema}})
-		}
-		for ; sent < len(held) || len(held) < mostHeld && next < rows; sent++ {
-			if sent == len(held) {
-				held = append(held, train())
+			for _, batch := range held {
+				call.Send(&pb.StreamRequest{Message: &pb.StreamRequest_Batch{Batch: batch}})
 			}
-			call.Send(&pb.StreamRequest{Message: &pb.StreamRequest_Batch{Batch: held[sent]}})
+		}
+		for len(held) < mostHeld && next < rows {
+			held = append(held, train())
+			call.Send(&pb.StreamRequest{Message: &pb.StreamRequest_Batch{Batch: held[len(held)-1]}})
 		}
 		if len(held) == 0 {
 			call.CloseSend() // the same as Close

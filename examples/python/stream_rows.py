@@ -1,7 +1,6 @@
 # Streams the rows of a training run, with nothing but stubs generated from proto/. Kill the
-# server meanwhile and start it again: every row is there, once.
+# server meanwhile and start it again: every row is there, once. After scripts/setup --python:
 #
-#   scripts/setup --python
 #   build/python/bin/python examples/python/stream_rows.py SERVER ROWS ROWS_PER_SECOND
 import os
 import queue
@@ -13,7 +12,6 @@ import grpc
 from waterflow.v1 import ingest_pb2, ingest_pb2_grpc, query_pb2, query_pb2_grpc
 from waterflow.v1 import tracking_pb2, tracking_pb2_grpc
 
-METRICS = [{"name": "train/loss"}, {"name": "train/lr"}]
 BATCH_ROWS, MOST_HELD = 10, 8
 
 
@@ -52,7 +50,7 @@ def stream(ingest, who, batches, held):
             who.held.append(lane)
         if response.HasField("opened"):
             print("stream is open, batches to send again:", len(held), flush=True)
-            send(schema=ingest_pb2.Schema(id=1, metrics=METRICS))
+            send(schema={"id": 1, "metrics": [{"name": "train/loss"}, {"name": "train/lr"}]})
             for batch in held:
                 send(batch=batch)
         while len(held) < MOST_HELD and (batch := next(batches, None)):

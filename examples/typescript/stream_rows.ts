@@ -1,8 +1,7 @@
 // Streams the rows of a training run, with nothing but stubs generated from proto/. Kill the
 // server meanwhile and start it again: every row is there, once. In this folder:
 //
-//   npm ci && npm run build && npm start 127.0.0.1:7070 2000 200
-//                                        (server, rows, rows per second)
+//   npm ci && npm run build && npm start SERVER ROWS ROWS_PER_SECOND
 import { credentials, Metadata, ServiceError, status } from "@grpc/grpc-js";
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
@@ -11,7 +10,6 @@ import { LastValuesRequest, LastValuesResponse, QueryClient } from "./gen/waterf
 import { CreateRunRequest, CreateRunResponse, TrackingClient } from "./gen/waterflow/v1/tracking.js";
 
 const batchRows = 10, mostHeld = 8;
-const metrics = [{ name: "train/loss" }, { name: "train/lr" }];
 const held: Batch[] = []; // what was sent and may not be durable
 
 /** The training: makes batches with a column for each metric, little-endian. */
@@ -45,7 +43,7 @@ async function stream(ingest: IngestClient, open: Open, batches: AsyncIterator<B
     }
     if (opened) {
       console.log("stream is open, batches to send again:", held.length);
-      send({ schema: { id: 1, metrics } });
+      send({ schema: { id: 1, metrics: [{ name: "train/loss" }, { name: "train/lr" }] } });
       for (const batch of held) send({ batch });
     }
     while (held.length < mostHeld) {
@@ -71,14 +69,10 @@ const open = Open.fromPartial({ runId: created.run!.id, streamId: randomBytes(16
 console.log("run", open.runId);
 const ingest = new IngestClient(server, credentials.createInsecure());
 const batches = train(Number(rows), Number(perSecond));
-for (let durable = false; !durable; ) {
-  try {
-    await stream(ingest, open, batches);
-    durable = true;
-  } catch (error) {
-    if ((error as ServiceError).code !== status.UNAVAILABLE) throw error;
-    console.log("stream broke:", (error as ServiceError).message);
-  }
+let error: ServiceError | void;
+while (error = await stream(ingest, open, batches).catch((reason) => reason)) {
+  if (error.code !== status.UNAVAILABLE) throw error;
+  console.log("stream broke:", error.message);
 }
 const query = new QueryClient(server, credentials.createInsecure());
 const question = LastValuesRequest.fromPartial({ runId: open.runId });
