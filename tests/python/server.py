@@ -26,24 +26,31 @@ class Server:
             shutil.unpack_archive(archive, self.data_dir)
         self.start()
 
-    def start(self):
+    def start(self, port=0):
         port_file = pathlib.Path(self._folder.name, "port")
         port_file.unlink(missing_ok=True)
         self._log = open(pathlib.Path(self._folder.name, "log"), "ab")
         self._process = subprocess.Popen(
-            [BIN / "waterflowd", "--listen", "127.0.0.1:0", "--port-file", port_file,
+            [BIN / "waterflowd", "--listen", f"127.0.0.1:{port}", "--port-file", port_file,
              "--data-dir", self.data_dir],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         while not (port_file.exists() and port_file.read_text().strip()):
             if self._process.poll() is not None:
                 raise RuntimeError(f"waterflowd ended with {self._process.returncode}: {self.log()}")
             time.sleep(0.01)
-        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
-        self.channel = grpc.insecure_channel(self.address)
+        self.port = int(port_file.read_text())
+        self.address = f"127.0.0.1:{self.port}"
+        # Channels share what they know of an address, also that nothing answered there.
+        self.channel = grpc.insecure_channel(
+            self.address, options=[("grpc.use_local_subchannel_pool", 1)])
         grpc.channel_ready_future(self.channel).result(timeout=30)
 
     def log(self):
         return pathlib.Path(self._folder.name, "log").read_text(errors="replace")
+
+    def freeze(self):
+        """Stops the process in its tracks: what clients send waits in its sockets."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self):
         """Ends the process as the kernel would: no goodbye, nothing flushed. Calls that
