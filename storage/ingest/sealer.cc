@@ -93,7 +93,10 @@ void Sealer::Run() {
     uint64_t ticket = 0;
     {
       MutexLock lock(&mutex_);
-      if (!stopping_ && done_ == wanted_) wake_.WaitFor(&mutex_, kTick);
+      // What came due while a seal ran has called in vain.
+      if (!stopping_ && done_ == wanted_ && !Due()) {
+        wake_.WaitFor(&mutex_, kTick);
+      }
       if (stopping_) return;
       ticket = wanted_;
       if (done_ == wanted_ && !Due() && !logs_due_) continue;

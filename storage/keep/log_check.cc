@@ -92,7 +92,7 @@ absl::btree_set<RunId> CheckLog(Position sealed, CatalogCheck catalog,
                                 VerifyRun* run) {
   RecordCheck check(&catalog);
   Position last = sealed;
-  auto it = run->Iterate(Family::kLog);
+  rocksdb::Iterator* const it = &run->log();
   for (it->Seek(LogKey(Position{sealed.value + 1}));
        it->Valid() && run->cancelled().ok(); it->Next()) {
     const absl::string_view key = ToView(it->key());

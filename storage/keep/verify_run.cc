@@ -7,6 +7,16 @@ namespace {
 
 constexpr uint64_t kProgressBytes = 16 << 20;
 
+std::unique_ptr<rocksdb::Iterator> Open(const Database& database, Family family,
+                                        const rocksdb::Snapshot* snapshot) {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  options.fill_cache = false;
+  options.readahead_size = 2 << 20;
+  return std::unique_ptr<rocksdb::Iterator>(
+      database.db()->NewIterator(options, database.family(family)));
+}
+
 }  // namespace
 
 absl::string_view FamilyName(Family family) {
@@ -30,6 +40,7 @@ absl::string_view FamilyName(Family family) {
 VerifyRun::VerifyRun(const Database* database, const VerifyObserver* observer)
     : database_(database),
       observer_(observer),
+      log_(Open(*database, Family::kLog, nullptr)),
       snapshot_(database->db()->GetSnapshot()) {
   progress_.bytes_total = database->disk_bytes().sst;
 }
@@ -55,12 +66,7 @@ void VerifyRun::Read(size_t bytes) {
 }
 
 std::unique_ptr<rocksdb::Iterator> VerifyRun::Iterate(Family family) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot_;
-  options.fill_cache = false;
-  options.readahead_size = 2 << 20;
-  return std::unique_ptr<rocksdb::Iterator>(
-      database_->db()->NewIterator(options, database_->family(family)));
+  return Open(*database_, family, snapshot_);
 }
 
 FamilyWalk::FamilyWalk(VerifyRun* run, Family family)

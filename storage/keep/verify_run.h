@@ -33,12 +33,17 @@ class VerifyRun {
   const absl::Status& cancelled() const { return cancelled_; }
   VerifyReport& report() { return report_; }
 
+  // The log. Seals trim it by whole files, which minds no snapshot, so this
+  // holds on to them. It was made before the view was: the view's position may
+  // lie behind its end.
+  rocksdb::Iterator& log() { return *log_; }
   // Over the view, without filling the cache.
   std::unique_ptr<rocksdb::Iterator> Iterate(Family family) const;
 
  private:
   const Database* const database_;
   const VerifyObserver* const observer_;
+  const std::unique_ptr<rocksdb::Iterator> log_;  // before snapshot_
   const rocksdb::Snapshot* const snapshot_;
   VerifyReport report_;
   VerifyProgress progress_;

@@ -356,13 +356,15 @@ std::string Player::SendBad(ClientStream& stream, uint32_t number,
     }
   }
   const auto rejected = stream.session->Append(BatchBody::Copy(batch.Build()));
-  if (disk_->frozen()) return "";
+  // Of a session that has ended.
+  if (!rejected.has_value() && disk_->frozen()) return "";
   if (!rejected.has_value()) return "a bad batch was taken";
   if (rejected->status.code() != absl::StatusCode::kInvalidArgument ||
       rejected->rows != rows) {
     return absl::StrCat("a bad batch: ", rejected->status.ToString(), ", ",
                         rejected->rows, " rows of ", rows);
   }
+  // Also when the power has gone since: it may be durable.
   NaiveEngine::Void(run, stream.key(number), end);
   lane.voids[first] = end;
   lane.next = std::max(lane.next, end);

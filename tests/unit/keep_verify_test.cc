@@ -14,9 +14,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "storage/database/database.h"
+#include "storage/format/bytes.h"
 #include "storage/format/catalog_record.h"
 #include "storage/format/keys.h"
 #include "storage/format/summary.h"
+#include "storage/keep/log_check.h"
 #include "tests/unit/engine_fixture.h"
 
 namespace waterflow::storage {
@@ -304,6 +306,27 @@ TEST_F(KeepVerify, ADeleteThatIsMergedAndNotYetSealedIsNoProblem) {
   EXPECT_THAT(problems_, IsEmpty());
   hold = false;
   engine->reset();
+}
+
+TEST_F(KeepVerify, ALogThatIsTrimmedMeanwhileIsReadToItsEnd) {
+  engine_.reset();
+  auto database = Database::Open(Options());
+  ASSERT_TRUE(database.ok()) << database.status();
+  const auto sealed = (*database)->Get(Family::kMeta, kMetaSealedPosition);
+  ASSERT_TRUE(sealed.ok());
+  const VerifyObserver observer = Observer();
+  VerifyRun run(database->get(), &observer);
+  ASSERT_TRUE(
+      (*database)->db()->Flush({}, (*database)->family(Family::kLog)).ok());
+  ASSERT_TRUE(
+      (*database)
+          ->DropFiles(Family::kLog, LogKey(Position{0}), std::string(9, '\xff'))
+          .ok());
+  CatalogCheck catalog;
+  catalog.Load(&run);
+  CheckLog(Position{LoadFixed<uint64_t>(sealed->data())}, catalog, &run);
+  EXPECT_GT(run.report().log_groups, 0u);
+  EXPECT_THAT(problems_, IsEmpty());
 }
 
 TEST_F(KeepVerify, CanBeCancelled) {
