@@ -170,15 +170,16 @@ absl::StatusOr<std::pair<RunId, bool>> Catalog::CreateRun(
     return absl::FailedPreconditionError(absl::StrCat(
         "run ", uuid.ToHex(), " was deleted; its id is never used again"));
   }
-  if (!project.ok()) {
-    project = CreateProject(project_name, {}, now_ns, changes);
-    if (!project.ok()) return project.status();
-  }
   std::optional<ForkValue> fork;
   if (options.fork_from.has_value()) {
     absl::StatusOr<ForkValue> found = Resolve(*options.fork_from);
     if (!found.ok()) return found.status();
     fork = *found;
+  }
+  // From here on nothing is refused: what was changed would not be logged.
+  if (!project.ok()) {
+    project = CreateProject(project_name, {}, now_ns, changes);
+    if (!project.ok()) return project.status();
   }
   const RunId id{next_run_};
   RunValue value{.id = uuid,

@@ -189,6 +189,9 @@ TEST_F(EngineFork, OfNothingOrOfTooManyIsRefused) {
   const auto missing = TryFork(unknown, 1);
   EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
   EXPECT_NE(missing.status().message().find("fork_from"), std::string::npos);
+  // Nor does it leave the project behind that it would have been in.
+  EXPECT_FALSE(TryFork(unknown, 1, "new").ok());
+  EXPECT_FALSE(engine_->GetProject("new").ok());
   Uuid last = parent;
   for (int i = 0; i < 64; ++i) last = ForkOf(last, 1);
   const auto deep = TryFork(last, 1);
