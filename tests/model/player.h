@@ -45,13 +45,13 @@ class Player {
   // A call that ended with an error because the power was gone: done or not?
   struct Doubt {
     Operation op;
-    CreateRunOptions create;
-    std::string project;
-    UpdateRunOptions update;
-    UpdateProjectOptions update_project;
-    WriteOptions write;
+    CreateRunOptions create = {};
+    std::string project = {};
+    UpdateRunOptions update = {};
+    UpdateProjectOptions update_project = {};
+    WriteOptions write = {};
     int64_t now_ns = 0;
-    Uuid run;
+    Uuid run = {};
     std::vector<Uuid> removable = {};  // by retention
   };
 

@@ -111,12 +111,7 @@ std::string Player::Failed(const char* call, const absl::Status& status,
 std::string Player::Track(const Operation& op) {
   NaiveRun* const run = RunIn(op.run);
   Doubt doubt{.op = op,
-              .create = {},
               .project = ProjectName(op.x),
-              .update = {},
-              .update_project = {},
-              .write = {},
-              .now_ns = 0,
               .run = run == nullptr ? Uuid{} : run->id};
   switch (op.kind) {
     case Kind::kCreateRun: {
@@ -179,14 +174,7 @@ std::string Player::Track(const Operation& op) {
 }
 
 std::string Player::TrackProject(const Operation& op) {
-  Doubt doubt{.op = op,
-              .create = {},
-              .project = ProjectName(op.x),
-              .update = {},
-              .update_project = {},
-              .write = {},
-              .now_ns = 0,
-              .run = {}};
+  Doubt doubt{.op = op, .project = ProjectName(op.x)};
   const bool known = naive_.projects().contains(doubt.project);
   switch (op.kind) {
     case Kind::kCreateProject: {
@@ -440,15 +428,9 @@ std::string Player::Write(const Operation& op, bool repeat) {
   const int64_t now_ns = absl::GetCurrentTimeNanos();
   const auto written = engine_->Write(write);
   if (!written.ok()) {
-    return Failed("Write", written.status(),
-                  Doubt{.op = op,
-                        .create = {},
-                        .project = {},
-                        .update = {},
-                        .update_project = {},
-                        .write = write,
-                        .now_ns = now_ns,
-                        .run = run->id});
+    return Failed(
+        "Write", written.status(),
+        Doubt{.op = op, .write = write, .now_ns = now_ns, .run = run->id});
   }
   naive_.Write(*run, write, now_ns);
   return written->points == write.points.size() ? "" : "Write: points differ";
