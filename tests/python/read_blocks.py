@@ -1,5 +1,5 @@
-"""A second decoder of axes, blocks and summaries, written from docs/format.md alone: a function
-per term of that document, no code of ours."""
+"""A second decoder of axes and blocks, written from docs/format.md alone: a function per term of
+that document, no code of ours."""
 
 from types import SimpleNamespace
 
@@ -148,7 +148,7 @@ def column(read, count):
     return COLUMNS[read.u8()](read, count)
 
 
-# Axes, blocks and summaries.
+# Axes and blocks.
 
 def axis(value):
     """(metrics per tile, strips)"""
@@ -190,41 +190,4 @@ def block(value, strips):
             else:
                 chunks.append((rows, chunk(part, len(rows))))
         tile.append(chunks)
-    return tile
-
-
-def summary(read):
-    """Values are bits of float64s. None: none was made."""
-    flags = read.u8()
-    if flags & 17:
-        return None if flags == 16 else SimpleNamespace(values=0)
-
-    def number():
-        return widened(read.array("<i4", 1))[0] if flags & 2 else read.array("<i8", 1)[0]
-
-    s = SimpleNamespace(count=read.varint(), first_row=read.varint(), odd=[0, 0, 0])
-    s.last_row = s.first_row + s.count - 1
-    if not flags & 4:
-        *s.odd, s.last_row = read.varints(4)
-    s.values = s.count + sum(s.odd)
-    s.first = s.last = s.min = s.max = number()
-    s.min_row, s.max_row, s.mean, s.m2 = s.first_row, s.first_row, s.first.view("f8"), 0.0
-    if not flags & 8:
-        s.last = number()
-        if s.count:
-            s.min_row, s.max_row, s.min, s.max = *read.varints(2), number(), number()
-            s.mean, s.m2 = read.array("<f8", 2)
-    return s
-
-
-def summaries(value):
-    """By metric of the tile, for each strip: the summary of all its rows and those of its spans."""
-    read, tile = checked(value), []
-    metrics, strip_count = read.varints(2)
-    for length in read.varints(metrics):
-        part, strips = Bytes(read.take(length)), []
-        for _ in range(strip_count):
-            count = part.varint()
-            strips.append([summary(part) for _ in range(count)] if count else strips[-1])
-        tile.append(strips)
     return tile

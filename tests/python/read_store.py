@@ -1,11 +1,12 @@
 """A second reader of what is sealed in a data directory, written from docs/format.md alone.
-RocksDB is left to `waterflowd dump`; the values are read by read_blocks."""
+RocksDB is left to `waterflowd dump`; read_blocks and read_summaries decode the values of its keys."""
 
 import struct
 
 import numpy as np
 
-from read_blocks import Bytes, axis, block, summaries
+from read_blocks import Bytes, axis, block
+from read_summaries import summaries
 
 
 class Store:

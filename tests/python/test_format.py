@@ -1,5 +1,5 @@
-"""docs/format.md suffices for a second decoder: read_blocks and read_store are one, and
-agree with the golden files and, bit for bit, with the server."""
+"""docs/format.md suffices for a second decoder: read_blocks, read_summaries and read_store are
+one, and agree with the golden files and, bit for bit, with the server."""
 
 import subprocess
 import unittest
@@ -35,7 +35,7 @@ def items(text):
 
 
 def summary_of(rows, bits):
-    """The fields that read_blocks.summary must give."""
+    """The fields that read_summaries.summary must give."""
     if not len(bits):
         return {"values": 0}
     values = bits.view("f8")
