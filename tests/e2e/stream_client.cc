@@ -22,8 +22,12 @@ std::string Pack(const std::vector<T>& values) {
 
 }  // namespace
 
-StreamClient::StreamClient(const std::shared_ptr<grpc::Channel>& channel)
+StreamClient::StreamClient(const std::shared_ptr<grpc::Channel>& channel,
+                           std::chrono::milliseconds deadline)
     : stub_(channel) {
+  if (deadline.count() > 0) {
+    context_.set_deadline(std::chrono::system_clock::now() + deadline);
+  }
   call_ = stub_.PrepareCall(&context_, kMethod, &queue_);
   call_->StartCall(this);
   Wait();
@@ -93,6 +97,7 @@ std::optional<v1::StreamResponse> StreamClient::Receive() {
   grpc::ProtoBufferReader reader(&bytes);
   if (!response.ParseFromZeroCopyStream(&reader)) return std::nullopt;
   if (response.has_ack()) last_ack_ = response.ack();
+  if (response.has_rejected()) last_rejected_ = response.rejected();
   return response;
 }
 

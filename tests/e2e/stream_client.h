@@ -9,6 +9,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/status.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,7 +22,10 @@ namespace waterflow::testing {
 
 class StreamClient {
  public:
-  explicit StreamClient(const std::shared_ptr<grpc::Channel>& channel);
+  // The call ends after `deadline` by itself; 0: never.
+  explicit StreamClient(
+      const std::shared_ptr<grpc::Channel>& channel,
+      std::chrono::milliseconds deadline = std::chrono::milliseconds(0));
   // Cancels the call when Finish was not called.
   ~StreamClient();
 
@@ -39,8 +43,9 @@ class StreamClient {
   // Reads on until the lane's rows below next_row are acked. False when the
   // call ended, or something was rejected, before.
   bool ReceiveAck(uint32_t schema_id, uint64_t next_row);
-  // The last ack that came.
+  // The last of their kind that came.
   const v1::Ack& last_ack() const { return last_ack_; }
+  const v1::Rejected& last_rejected() const { return last_rejected_; }
 
   void HalfClose();
   // Reads to the end and returns how the call ended.
@@ -55,6 +60,7 @@ class StreamClient {
   grpc::GenericStub stub_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
   v1::Ack last_ack_;
+  v1::Rejected last_rejected_;
   bool finished_ = false;
 };
 
