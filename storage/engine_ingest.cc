@@ -121,7 +121,7 @@ absl::StatusOr<std::shared_ptr<Lane>> EngineCore::DeclareLane(
   skip.lane = *lane;
   skip.first_row = next_row;
   skip.rows = *held_row - next_row;
-  committer_.Enqueue(std::move(items));
+  committer_.Enqueue(absl::MakeSpan(items));
   return lane;
 }
 
@@ -338,7 +338,7 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
       first.joined = true;
       items.insert(items.begin(), std::move(first));
       items.push_back(std::move(last));
-      committer_.Enqueue(std::move(items));
+      committer_.Enqueue(absl::MakeSpan(items));
     }
   }
   if (lanes.empty()) return RepeatedWrite(write.request_id);

@@ -233,7 +233,7 @@ void EngineCore::DeleteLocked(RunId run, int64_t now_ns) {
   items[1].kind = Pending::Kind::kDelete;
   items[1].run = run;
   std::move(ends.begin(), ends.end(), std::back_inserter(items));
-  committer_.Enqueue(std::move(items));
+  committer_.Enqueue(absl::MakeSpan(items));
 }
 
 }  // namespace waterflow::storage

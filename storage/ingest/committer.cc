@@ -73,13 +73,9 @@ void Committer::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Committer::Enqueue(Pending item) {
-  std::vector<Pending> items;
-  items.push_back(std::move(item));
-  Enqueue(std::move(items));
-}
+void Committer::Enqueue(Pending item) { Enqueue(absl::MakeSpan(&item, 1)); }
 
-void Committer::Enqueue(std::vector<Pending> items) {
+void Committer::Enqueue(absl::Span<Pending> items) {
   size_t bytes = 0;
   for (const Pending& item : items) bytes += item.body.size;
   pending_bytes_.fetch_add(bytes, std::memory_order_relaxed);

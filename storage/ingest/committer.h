@@ -14,6 +14,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "storage/catalog/catalog.h"
 #include "storage/engine.h"
 #include "storage/ingest/lane.h"
@@ -102,8 +103,9 @@ class Committer {
   // Commits what is queued, then ends. Later items fail with UNAVAILABLE.
   void Stop();
 
+  // Thread-safe. Moves from the items, which stay in one order.
   void Enqueue(Pending item);
-  void Enqueue(std::vector<Pending> items);
+  void Enqueue(absl::Span<Pending> items);
   // Queues changes and waits until they are durable.
   absl::Status CommitAndWait(Changes changes);
 

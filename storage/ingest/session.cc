@@ -41,7 +41,7 @@ Session::~Session() {
     item.kind = Pending::Kind::kCloseLane;
     item.lane = std::move(lane.lane);
   }
-  if (!items.empty()) committer_->Enqueue(std::move(items));
+  if (!items.empty()) committer_->Enqueue(absl::MakeSpan(items));
   catalog_->SessionClosed(name_, shared_);
 }
 

@@ -4,3 +4,8 @@ waterflow_test(engine_test unit
   LIBS storage_engine storage_database)
 waterflow_test(format_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/format_value_type_test.cc
                LIBS storage_format)
+# Counts every allocation of its process.
+if(NOT WATERFLOW_SANITIZE)
+  waterflow_test(engine_allocation_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/engine_allocation_test.cc
+                 LIBS storage_engine storage_database)
+endif()
