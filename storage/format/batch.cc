@@ -78,21 +78,35 @@ bool HoldsExactly(int64_t value) {
          static_cast<int64_t>(widened) == value;
 }
 
-// Takes column `index` from `body` (at its tag) when it is framed as that
-// column of the batch before was.
-bool TakeFramed(const std::vector<ColumnFrame>& frames, size_t index,
-                ByteReader* reader, ColumnView* column) {
-  if (index >= frames.size()) return false;
-  const ColumnFrame& frame = frames[index];
-  const absl::string_view rest = reader->rest();
-  if (frame.size == 0 || rest.size() < size_t{frame.size} + frame.value_bytes ||
-      std::memcmp(rest.data(), frame.bytes.data(), frame.size) != 0) {
-    return false;
+uint64_t Word(const char* from) { return LoadFixed<uint64_t>(from); }
+
+// Whether the frame's bytes are at `at`. Frames have 8 to 16 bytes, mostly: two
+// words that may overlap tell, where a call of memcmp would cost most of it.
+bool IsFramedAs(const ColumnFrame& frame, const char* at) {
+  const char* const bytes = frame.bytes.data();
+  if (frame.size < 8) return std::memcmp(at, bytes, frame.size) == 0;
+  const size_t last = frame.size - 8;
+  return Word(at) == Word(bytes) && Word(at + last) == Word(bytes + last) &&
+         (frame.size <= 16 || Word(at + 8) == Word(bytes + 8));
+}
+
+// Takes the columns in front of `rest` that are framed as those of the batch
+// before were. Returns their length.
+size_t TakeFramed(const std::vector<ColumnFrame>& frames,
+                  absl::string_view rest, std::vector<ColumnView>* columns) {
+  size_t at = 0;
+  for (size_t i = columns->size(); i < frames.size(); ++i) {
+    const ColumnFrame& frame = frames[i];
+    if (frame.size == 0 ||
+        rest.size() - at < size_t{frame.size} + frame.value_bytes ||
+        !IsFramedAs(frame, rest.data() + at)) {
+      break;
+    }
+    ColumnView& column = columns->emplace_back(frame.column);
+    column.values = rest.substr(at + frame.size, frame.value_bytes);
+    at += size_t{frame.size} + frame.value_bytes;
   }
-  *column = frame.column;
-  reader->Bytes(frame.size);
-  column->values = reader->Bytes(frame.value_bytes);
-  return true;
+  return at;
 }
 
 // Remembers how a column was framed, if its values came last in it.
@@ -187,12 +201,9 @@ absl::Status ParseBatch(absl::string_view body, BatchView* batch) {
       BatchView{.columns = std::move(columns), .frames = std::move(frames)};
   ByteReader reader(body);
   while (reader.ok() && !reader.rest().empty()) {
+    reader.Bytes(TakeFramed(batch->frames, reader.rest(), &batch->columns));
     const absl::string_view at = reader.rest();
-    if (ColumnView column;
-        TakeFramed(batch->frames, batch->columns.size(), &reader, &column)) {
-      batch->columns.push_back(column);
-      continue;
-    }
+    if (at.empty()) break;
     const uint32_t tag = reader.Varint32();
     switch (tag) {
       case Tag(1, kVarint):
