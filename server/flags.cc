@@ -109,8 +109,10 @@ void AddOptions(CLI::App* app, Options* options) {
       ->type_name("always|interval=DURATION|off")
       ->default_str("always")
       ->envname("WATERFLOW_SYNC");
-  AddDuration(app, "--gather", "WATERFLOW_GATHER", &engine.gather,
-              "A group of batches commits when it is this old ...");
+  AddDuration(
+      app, "--gather", "WATERFLOW_GATHER", &engine.gather,
+      "A group of batches commits when it is this old (at once while few "
+      "workers write) ...");
   AddSize(app, "--group-bytes", "WATERFLOW_GROUP_BYTES", &engine.group_bytes,
           "... or this large");
   AddSize(app, "--memory-limit", "WATERFLOW_MEMORY_LIMIT",

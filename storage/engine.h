@@ -70,7 +70,8 @@ struct EngineOptions {
   // Heads, memtables and caches together; storage/model/memory_plan.h says who
   // gets how much.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
-  // A group commits when this old or this large.
+  // A group commits when this old or this large; at once while groups are
+  // small, because then nobody else is about to come.
   absl::Duration gather = absl::Milliseconds(5);
   uint64_t group_bytes = uint64_t{4} << 20;
   // Rows are sealed at this age at the latest.

@@ -16,6 +16,11 @@ absl::Duration GatherTime(const EngineOptions& options) {
              : options.gather;
 }
 
+// A group with fewer items than this shows that nobody else is about to come:
+// the next one is committed as soon as it is there, so that a lone worker waits
+// for one sync. While that runs, what comes gathers by itself.
+constexpr size_t kWorthGathering = 8;
+
 bool HoldsRows(const Pending& item) {
   return item.kind == Pending::Kind::kBatch;
 }
@@ -149,8 +154,10 @@ bool Committer::Gather(Group* group) {
       stopped_ = true;
       return false;
     }
+    const bool gathers = last_group_items_ >= kWorthGathering ||
+                         options_.sync == SyncPolicy::kInterval;
     const auto begin = std::chrono::steady_clock::now();
-    while (queue_bytes_ < options_.group_bytes && !stopping_) {
+    while (gathers && queue_bytes_ < options_.group_bytes && !stopping_) {
       const absl::Duration rest =
           GatherTime(options_) -
           absl::FromChrono(std::chrono::steady_clock::now() - begin);
@@ -173,6 +180,7 @@ bool Committer::Gather(Group* group) {
     group->push_back(std::move(item));
     ++backlog_at_;
   }
+  last_group_items_ = group->size();
   return true;
 }
 

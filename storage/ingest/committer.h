@@ -150,6 +150,7 @@ class Committer {
   Position last_;
   std::vector<Pending> backlog_;  // taken from the queue, beyond the group cap
   size_t backlog_at_ = 0;
+  size_t last_group_items_ = 0;
   // Changes of groups that failed: the catalog in memory has them already, so
   // they go with the next group.
   Changes carried_;

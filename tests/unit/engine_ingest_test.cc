@@ -107,6 +107,44 @@ TEST_F(EngineIngest, EveryBitPatternSurvives) {
   }
 }
 
+TEST_F(EngineIngest, ALoneWorkerDoesNotWaitForOthers) {
+  EngineOptions options = Options();
+  options.gather = absl::Hours(1);
+  engine_.reset();
+  auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+  auto stream = OpenStream(Opening(MakeRun()));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+  for (uint64_t row = 0; row < 20; ++row) {
+    stream->Append(Rows(0, row, 1));
+    EXPECT_TRUE(stream->observer->WaitFor(0, row + 1));
+  }
+}
+
+TEST_F(EngineIngest, ManyWorkersShareASync) {
+  constexpr uint32_t kWorkers = 64;
+  constexpr uint64_t kRows = 10;
+  const Uuid run = MakeRun();
+  std::vector<TestStream> streams;
+  for (uint32_t w = 0; w < kWorkers; ++w) {
+    auto stream = OpenStream(Opening(run, w));
+    ASSERT_TRUE(stream.ok()) << stream.status();
+    ASSERT_TRUE(stream->Declare(0, {"loss"}).ok());
+    streams.push_back(*std::move(stream));
+  }
+  const uint64_t groups_before = engine_->Stats().commit_groups;
+  for (uint64_t row = 0; row < kRows; ++row) {
+    for (TestStream& stream : streams) stream.Append(Rows(0, row, 1));
+    for (TestStream& stream : streams) {
+      EXPECT_TRUE(stream.observer->WaitFor(0, row + 1));
+    }
+  }
+  EXPECT_LT(engine_->Stats().commit_groups - groups_before,
+            kWorkers * kRows / 4);
+}
+
 TEST_F(EngineIngest, AResendCutDifferentlyChangesNothing) {
   const Uuid run = MakeRun();
   auto stream = OpenStream(Opening(run));
