@@ -178,9 +178,12 @@ Head& LiveState::HeadOf(Lane& lane) {
     lane.count = count.get();
     lane.activity = &activity_[run];
   }
-  HeadTable& table = open_->tables[{run, lane.schema->id}];
-  table.schema = lane.schema;
-  std::unique_ptr<Head>& head = table.heads[worker];
+  std::shared_ptr<HeadTable>& table = open_->tables[{run, lane.schema->id}];
+  if (table == nullptr) {
+    table = std::make_shared<HeadTable>();
+    table->schema = lane.schema;
+  }
+  std::unique_ptr<Head>& head = table->heads[worker];
   if (head == nullptr) {
     head = std::make_unique<Head>();
     head->worker = worker;
@@ -261,7 +264,7 @@ void LiveState::Applier::Delete(RunId run) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   // Heads are dropped here; those being sealed, and what is sealed, by a merge.
   for (auto it = open.tables.lower_bound({run, SchemaId{0}});
        it != open.tables.end() && it->first.first == run;) {
-    for (const auto& [worker, head] : it->second.heads) {
+    for (const auto& [worker, head] : it->second->heads) {
       for (const HeadBatch& batch : head->batches) {
         open.bytes -= batch.body.size + kBatchOverheadBytes;
         open.rows -= batch.rows - batch.skip;
@@ -411,18 +414,16 @@ Snapshot LiveState::TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
   for (const std::shared_ptr<const Unsealed>& source :
        {sealing_, std::shared_ptr<const Unsealed>(open_)}) {
     if (source == nullptr) continue;
-    bool used = false;
     for (const SchemaId schema : schemas) {
       const auto table = source->tables.find({run, schema});
       if (table == source->tables.end()) continue;
-      for (const auto& [worker, head] : table->second.heads) {
+      snapshot.pins.push_back(table->second);
+      for (const auto& [worker, head] : table->second->heads) {
         if (workers != nullptr && !workers->contains(worker)) continue;
         snapshot.heads[schema].push_back(
             {worker, {head->batches.begin(), head->batches.end()}});
-        used = true;
       }
     }
-    if (used) snapshot.pins.push_back(source);
   }
   return snapshot;
 }

@@ -39,7 +39,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const Generation>> generations;  // oldest first
   // Per schema asked for; rows of an older Unsealed come first.
   absl::btree_map<SchemaId, std::vector<HeadRows>> heads;
-  std::vector<std::shared_ptr<const Unsealed>> pins;
+  std::vector<std::shared_ptr<const HeadTable>> pins;  // of `heads`
 };
 
 class LiveState {

@@ -157,7 +157,7 @@ absl::StatusOr<std::shared_ptr<const Generation>> Sealer::WriteGeneration(
     const Unsealed& unsealed) {
   GenerationWriter writer(database_, state_->NewGenerationId(), "seal");
   for (const auto& [key, table] : unsealed.tables) {
-    HeadSource heads(table);
+    HeadSource heads(*table);
     if (absl::Status s = writer.Add(key.first, key.second, &heads); !s.ok()) {
       return s;
     }

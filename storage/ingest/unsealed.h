@@ -20,8 +20,10 @@
 namespace waterflow::storage {
 
 struct Unsealed {
-  // Ordered as the keys of a generation are.
-  absl::btree_map<std::pair<RunId, SchemaId>, HeadTable> tables;
+  // Ordered as the keys of a generation are. Shared with readers: a delete
+  // takes its run's tables out while they read.
+  absl::btree_map<std::pair<RunId, SchemaId>, std::shared_ptr<HeadTable>>
+      tables;
   size_t bytes = 0;
   uint64_t rows = 0;
   // When the first record came; absl::InfiniteFuture() while there is none.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "tests/unit/engine_fixture.h"
@@ -540,6 +541,39 @@ TEST_F(EngineIngest, ADeletedRunStaysDeleted) {
       ASSERT_TRUE(engine_->Flush().ok());
     }
   }
+}
+
+TEST_F(EngineIngest, AReadThatADeleteOvertakesReadsToItsEnd) {
+  const Uuid run = MakeRun();
+  auto stream = OpenStream(Opening(run));
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  ASSERT_TRUE(stream->Declare(0, {"a", "b"}).ok());
+  const std::vector<double> a(5000, 1.0);
+  const std::vector<double> b(5000, 2.0);
+  std::vector<int64_t> steps(5000);
+  std::iota(steps.begin(), steps.end(), 0);
+  stream->Append(BatchBuilder(0, 0, 5000)
+                     .Steps(steps)
+                     .Float64(0, a)
+                     .Float64(1, b)
+                     .Build());
+  ASSERT_TRUE(stream->observer->WaitFor(0, 5000));
+  ReadSpec spec;
+  spec.runs = {run};
+  spec.metrics = {"a", "b"};
+  std::map<std::string, std::vector<double>> read;
+  const auto summary = engine_->Read(spec, [&](SeriesPart part) {
+    if (read.empty()) {
+      EXPECT_TRUE(engine_->DeleteRun(run).ok());
+    }
+    std::vector<double>& values = read[part.metric];
+    values.insert(values.end(), part.points.values.begin(),
+                  part.points.values.end());
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(read["a"], a);
+  EXPECT_EQ(read["b"], b);
 }
 
 TEST_F(EngineIngest, StampsRowsThatHaveNoTime) {
