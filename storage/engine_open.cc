@@ -163,9 +163,16 @@ absl::StatusOr<uint64_t> EngineCore::Checkpoint(const std::string& path) {
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
   if (made.ok()) {
     const Database::FilesHeld held(database_.get());
+    if (absl::Status s = held.status(); !s.ok()) return s;
     // The log is copied and never flushed: its memtable is to die in memory.
     made = checkpoint->CreateCheckpoint(
         path, /*log_size_for_flush=*/std::numeric_limits<uint64_t>::max());
+    if (absl::Status s = held.status(); made.ok() && !s.ok()) {
+      rocksdb::Options copy;
+      copy.env = env;
+      rocksdb::DestroyDB(path, copy).PermitUncheckedError();
+      return s;
+    }
   }
   if (!made.ok()) return ToStatus(made, absl::StrCat("checkpoint ", path));
   std::vector<rocksdb::Env::FileAttributes> files;

@@ -338,10 +338,19 @@ void Database::FilesHeld::Release() {
   database_->files_changed_.NotifyAll();
 }
 
+absl::Status Database::FilesHeld::status() const {
+  if (!database_->ever_failed_.load()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the disk has failed since the store was opened: the server must be "
+      "started again before a copy is made");
+}
+
 absl::Status Database::Ingest(const std::array<std::string, 3>& files) {
   {
     MutexLock lock(&files_mutex_);
-    while (files_held_ > 0) files_changed_.Wait(&files_mutex_);
+    while (files_held_ > 0 && !ever_failed_.load()) {
+      files_changed_.WaitFor(&files_mutex_, absl::Seconds(1));
+    }
     ++ingesting_;
   }
   absl::Status s = IngestFiles(files);

@@ -78,7 +78,8 @@ class Database {
 
   // While it holds, no generation comes in. A copy of the store is made under
   // it: RocksDB lists the files first and takes the log after, and a generation
-  // that came in between would be named by the log and be missing.
+  // that came in between would be named by the log and be missing. When the
+  // disk fails it holds no more.
   class FilesHeld {
    public:
     explicit FilesHeld(Database* database);
@@ -87,6 +88,10 @@ class Database {
     FilesHeld& operator=(const FilesHeld&) = delete;
     // From any thread; again is harmless. The log was taken.
     void Release();
+    // To be asked before a copy is begun, and before it is called whole:
+    // FAILED_PRECONDITION when the disk has failed since the store was opened.
+    // RocksDB 7.8.3 may then wait for ever in GetSortedWalFiles.
+    absl::Status status() const;
 
    private:
     Database* const database_;

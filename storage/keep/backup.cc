@@ -67,6 +67,7 @@ absl::StatusOr<MadeBackup> MakeBackup(Database* database,
   if (!s.ok()) return ToStatus(s, what);
   // Until the first bytes are copied: what will be is then settled.
   Database::FilesHeld held(database);
+  if (absl::Status fit = held.status(); !fit.ok()) return fit;
   rocksdb::CreateBackupOptions create;
   create.flush_before_backup = false;
   create.decrease_background_thread_cpu_priority = true;
@@ -77,6 +78,10 @@ absl::StatusOr<MadeBackup> MakeBackup(Database* database,
   rocksdb::BackupID id = 0;
   s = backups->CreateNewBackup(create, database->db(), &id);
   held.Release();
+  if (absl::Status whole = held.status(); s.ok() && !whole.ok()) {
+    backups->DeleteBackup(id).PermitUncheckedError();
+    return whole;
+  }
   if (s.ok()) s = backups->VerifyBackup(id, options.verify);
   if (s.ok() && options.keep > 0) s = backups->PurgeOldBackups(options.keep);
   if (!s.ok()) return ToStatus(s, what);

@@ -301,6 +301,30 @@ TEST_F(EngineFault, AFolderInUseIsRefused) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("in use"));
 }
 
+TEST_F(EngineFault, NoCopyIsMadeOfAStoreWhoseDiskFailedUntilItIsOpenedAnew) {
+  const Uuid run = MakeRun();
+  auto stream = OpenStream(Opening(run));
+  ASSERT_TRUE(stream.ok() && stream->Declare(0, {"loss"}).ok());
+  plan_.Set(
+      [](const std::string& file) { return !absl::EndsWith(file, "LOG"); });
+  stream->Append(Rows(0, 0, 50));
+  EXPECT_FALSE(stream->observer->WaitForEnd().ok());
+  stream->session.reset();
+  plan_.Set(nullptr);
+  ASSERT_TRUE(AppendSoon(run, 0, 50)) << last_;
+
+  const std::string checkpoint = dir_.path() + "/checkpoint";
+  const BackupOptions backup = {.path = dir_.path() + "/backups"};
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(engine_->Checkpoint(checkpoint).status()));
+  const absl::Status refused = engine_->Backup(backup).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("started again"));
+  Reopen();
+  EXPECT_TRUE(engine_->Checkpoint(checkpoint).ok());
+  EXPECT_TRUE(engine_->Backup(backup).ok());
+}
+
 TEST_F(EngineFault, ACheckpointHoldsWhatWasAckedBefore) {
   const Uuid run = MakeRun();
   ASSERT_TRUE(AppendSoon(run, 0, 100));
