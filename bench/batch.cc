@@ -76,13 +76,18 @@ void AppendValues(const LaneRows& lane, size_t metric, size_t span,
   }
 }
 
-std::string EncodeColumns(const LaneRows& lane, size_t first_row, size_t rows) {
-  const size_t metrics = lane.columns.size();
-  std::vector<bool> narrow(metrics);
-  for (size_t m = 0; m < metrics; ++m) {
-    const auto from = lane.columns[m].begin() + first_row;
-    narrow[m] = std::all_of(from, from + rows, IsFloat32);
+// Which metrics a float32 holds exactly in all rows.
+std::vector<bool> NarrowMetrics(const LaneRows& lane) {
+  std::vector<bool> narrow;
+  for (const std::vector<double>& column : lane.columns) {
+    narrow.push_back(std::all_of(column.begin(), column.end(), IsFloat32));
   }
+  return narrow;
+}
+
+std::string EncodeColumns(const LaneRows& lane, const std::vector<bool>& narrow,
+                          size_t first_row, size_t rows) {
+  const size_t metrics = lane.columns.size();
   std::string out;
   std::string column;
   for (size_t m = 0; m < metrics;) {
@@ -114,6 +119,7 @@ std::string EncodeColumns(const LaneRows& lane, size_t first_row, size_t rows) {
 std::vector<EncodedBatch> EncodeLane(uint32_t schema_id, const LaneRows& lane,
                                      uint32_t batch_rows) {
   std::vector<EncodedBatch> batches;
+  const std::vector<bool> narrow = NarrowMetrics(lane);
   for (size_t row = 0; row < lane.rows(); row += batch_rows) {
     const size_t rows = std::min<size_t>(batch_rows, lane.rows() - row);
     EncodedBatch batch;
@@ -125,7 +131,7 @@ std::vector<EncodedBatch> EncodeLane(uint32_t schema_id, const LaneRows& lane,
                        lane.steps.begin() + row + rows);
     batch.times_ns.assign(lane.times_ns.begin() + row,
                           lane.times_ns.begin() + row + rows);
-    batch.columns = EncodeColumns(lane, row, rows);
+    batch.columns = EncodeColumns(lane, narrow, row, rows);
     batches.push_back(std::move(batch));
   }
   return batches;

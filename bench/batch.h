@@ -33,8 +33,9 @@ struct Shift {
 };
 
 // Cuts a lane into batches of `batch_rows` (the last may be shorter). A column
-// is float32 where that is exact for all its rows in the batch, else float64;
-// neighbours of one type share a span.
+// is float32 where that is exact for all rows of the lane, else float64, as the
+// values of a training script keep their type; neighbours of one type share a
+// span.
 std::vector<EncodedBatch> EncodeLane(uint32_t schema_id, const LaneRows& lane,
                                      uint32_t batch_rows);
 
