@@ -1,4 +1,6 @@
 // What small and slow series leave on disk after a flush: keys and bytes.
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +8,7 @@
 #include "bench/storage/parts.h"
 #include "bench/storage/store.h"
 #include "storage/database/database.h"
+#include "storage/format/batch.h"
 
 namespace waterflow::bench {
 namespace {
@@ -35,30 +38,63 @@ PointToWrite Point(std::string metric, int64_t step) {
           step * 1'000'000'000};
 }
 
+// Which of 10,000 metrics the key set `set` has.
+std::array<uint32_t, 10> KeySet(uint32_t set) {
+  std::array<uint32_t, 10> metrics;
+  for (uint32_t m = 0; m < 10; ++m) metrics[m] = (set + m * m) % 10000;
+  std::sort(metrics.begin(), metrics.end());
+  return metrics;
+}
+
+// Rows of changing key sets as a client logs them that has widened its schema:
+// one of all metrics, of which a row has some.
+void FeedWidened(Store& store) {
+  std::vector<std::string> names;
+  for (int m = 0; m < 10000; ++m) names.push_back(absl::StrCat("m/", m));
+  auto writer = store.OpenWriter({.run = "sets", .rank = 0, .lanes = {}});
+  if (!writer.ok() || !(*writer)->Declare(0, names).ok()) return;
+  for (int64_t row = 0; row < 40000; ++row) {
+    const int64_t time_ns = row * 1'000'000'000;
+    storage::BatchBuilder batch(0, static_cast<uint64_t>(row), 1);
+    batch.Steps({&row, 1}).Times({&time_ns, 1});
+    for (const uint32_t metric : KeySet(static_cast<uint32_t>(row % 10000))) {
+      const double value = 0.1 * static_cast<double>(row % 977);
+      batch.Float64(metric, {&value, 1});
+    }
+    (*writer)->Append(storage::BatchBody::Copy(batch.Build())).IgnoreError();
+    if (row % 10000 == 9999 && (*writer)->AwaitDurable().ok()) {
+      store.engine()->Flush().IgnoreError();
+    }
+  }
+}
+
 struct Scenario {
   std::string name;
   uint64_t values = 0;
-  std::function<void(Engine&)> fill;
+  std::function<void(Store&)> fill;
 };
 
 const std::vector<Scenario>& Scenarios() {
   static const auto* const all = new std::vector<Scenario>{
       {"a run of 60 points", 60,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          const auto run = MakeRun(engine, "small");
          for (int64_t i = 0; i < 60; ++i) {
            Write(engine, run, 0, {Point("loss", i)});
          }
        }},
       {"1,000 runs of one point", 1000,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          for (int i = 0; i < 1000; ++i) {
            Write(engine, MakeRun(engine, absl::StrCat("r", i)), 0,
                  {Point("accuracy", i)});
          }
        }},
       {"10,000 metrics of one point, one row", 10000,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          std::vector<PointToWrite> points;
          for (int i = 0; i < 10000; ++i) {
            points.push_back(Point(absl::StrCat("summary/", i), 7));
@@ -66,7 +102,8 @@ const std::vector<Scenario>& Scenarios() {
          Write(engine, MakeRun(engine, "summary"), 0, points);
        }},
       {"10,000 metrics of one point, a row each", 10000,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          // Steps differ, so that each is a row and a schema of its own.
          std::vector<PointToWrite> points;
          for (int i = 0; i < 10000; ++i) {
@@ -75,16 +112,16 @@ const std::vector<Scenario>& Scenarios() {
          Write(engine, MakeRun(engine, "sets"), 0, points);
        }},
       {"10,000 key sets of 10 metrics, 4 seals", 400000,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          const auto run = MakeRun(engine, "sets");
          for (int seal = 0; seal < 4; ++seal) {
-           for (int first = 0; first < 10000; first += 1000) {
+           for (uint32_t first = 0; first < 10000; first += 1000) {
              std::vector<PointToWrite> points;
-             for (int set = first; set < first + 1000; ++set) {
-               for (int m = 0; m < 10; ++m) {
+             for (uint32_t set = first; set < first + 1000; ++set) {
+               for (const uint32_t metric : KeySet(set)) {
                  points.push_back(
-                     Point(absl::StrCat("m/", (set + m * m) % 10000),
-                           10000 * seal + set));
+                     Point(absl::StrCat("m/", metric), 10000 * seal + set));
                }
              }
              Write(engine, run, 0, points);
@@ -92,8 +129,11 @@ const std::vector<Scenario>& Scenarios() {
            engine.Flush().IgnoreError();
          }
        }},
+      {"the same in one schema of 10,000 metrics, 4 seals", 400000,
+       FeedWidened},
       {"a worker, 20 metrics, a row a minute, a day", 28800,
-       [](Engine& engine) {
+       [](Store& store) {
+         Engine& engine = *store.engine();
          const auto run = MakeRun(engine, "slow");
          for (int64_t minute = 0; minute < 1440; ++minute) {
            std::vector<PointToWrite> points;
@@ -136,13 +176,12 @@ absl::StatusOr<Figure> Measure(const Scenario& scenario,
       .gather = absl::ZeroDuration()};
   storage::EngineStats stats;
   {
-    auto engine = Engine::Open(engine_options);
-    if (!engine.ok()) return engine.status();
-    scenario.fill(**engine);
-    if (auto flushed = (*engine)->Flush(); !flushed.ok()) {
-      return flushed.status();
-    }
-    stats = (*engine)->Stats();
+    auto store = Store::Open(engine_options);
+    if (!store.ok()) return store.status();
+    scenario.fill(**store);
+    Engine& engine = *(*store)->engine();
+    if (auto flushed = engine.Flush(); !flushed.ok()) return flushed.status();
+    stats = engine.Stats();
   }
   if (stats.values != scenario.values) {
     return absl::InternalError(absl::StrCat(scenario.name, ": the store has ",

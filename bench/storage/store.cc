@@ -50,17 +50,22 @@ absl::Status StoreWriter::Declare(uint32_t schema,
 
 absl::Status StoreWriter::Append(const EncodedBatch& batch,
                                  const Shift& shift) {
-  while (engine_->pending_bytes() > engine_->max_pending_bytes()) {
-    if (observer_->ended) return absl::AbortedError("the session has ended");
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  }
   std::string message;
   AppendBatchHead(batch, shift, message);
   message.append(batch.columns);
   // The message is a Batch with the head of a StreamRequest before it.
   const size_t size = BatchSize(batch, shift);
-  auto refused = session_->Append(storage::BatchBody::Copy(
+  return Append(storage::BatchBody::Copy(
       absl::string_view(message).substr(message.size() - size)));
+}
+
+absl::Status StoreWriter::Append(storage::BatchBody body) {
+  while (engine_->pending_bytes() > engine_->max_pending_bytes()) {
+    if (observer_->ended) return absl::AbortedError("the session has ended");
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  const size_t size = body.size;
+  auto refused = session_->Append(std::move(body));
   if (refused.has_value()) return refused->status;
   appended_bytes_ += size;
   return absl::OkStatus();

@@ -38,6 +38,8 @@ class StoreWriter {
   // Waits while the store has too much on its way. An error when the session
   // ended or refused the batch.
   absl::Status Append(const EncodedBatch& batch, const Shift& shift);
+  // The same for the bytes of a Batch.
+  absl::Status Append(storage::BatchBody body);
   // Until all that was appended is durable.
   absl::Status AwaitDurable();
 
