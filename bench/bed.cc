@@ -79,10 +79,10 @@ absl::Status Bed::Load(Target& target, const std::vector<WorkerLoad>& workers,
   }
   options.warmup = std::min(absl::Seconds(3), window);
   options.window = window;
-  options.server_cpu = [&target]() -> absl::StatusOr<double> {
+  options.counters = [&target]() -> absl::StatusOr<OsCounters> {
     const absl::StatusOr<ProcessUsage> usage = target.Usage();
     if (!usage.ok()) return usage.status();
-    return usage->cpu_seconds;
+    return OsCounters{.server_cpu_seconds = usage->cpu_seconds};
   };
   const absl::StatusOr<LoadResult> result = RunLoad(options, workers);
   if (!result.ok()) return result.status();

@@ -9,8 +9,9 @@
 #include <string>
 
 #include "absl/synchronization/mutex.h"
+#include "bench/group_backend.h"
+#include "bench/ingest/command.h"
 #include "bench/report.h"
-#include "bench/sink.h"
 #include "bench/stop.h"
 #include "bench/suite.h"
 
@@ -29,9 +30,7 @@ struct Flags {
   bool sink_only = false;
   std::string json;
 
-  std::string sink_listen = "127.0.0.1:0";
-  int sink_threads = 1;
-  std::string sink_port_file;
+  GroupServerOptions group;
 };
 
 void AddBenchOptions(CLI::App* app, Flags* flags) {
@@ -128,20 +127,35 @@ int Main(int argc, char** argv) {
 
   CLI::App app(kDescription, "waterflow-bench");
   AddBenchOptions(&app, &flags);
-  CLI::App* sink =
-      app.add_subcommand("sink", "Be the sink: count bytes and ack them");
-  sink->add_option("--listen", flags.sink_listen, "Address to serve on")
+  IngestCommand ingest({.waterflowd = flags.suite.waterflowd,
+                        .self = flags.suite.self,
+                        .peers = "build/peers",
+                        .scratch = flags.suite.scratch,
+                        .server_flags = {}},
+                       &app);
+  CompareCommand compare(&app);
+  CLI::App* sink = app.add_subcommand(
+      "sink", "Be a server with something simpler than the engine behind it");
+  sink->add_option("--listen", flags.group.listen, "Address to serve on")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  sink->add_option("--threads", flags.sink_threads, "Polling threads")
+  sink->add_option("--threads", flags.group.threads, "Polling threads")
       ->capture_default_str();
-  sink->add_option("--port-file", flags.sink_port_file,
+  sink->add_option("--port-file", flags.group.port_file,
                    "Writes the bound port to this file once it serves");
+  sink->add_option("--store", flags.group.store,
+                   "sink: counts bytes and forgets them; file: appends them to "
+                   "a file; naive: a RocksDB key for each sample")
+      ->check(CLI::IsMember({"sink", "file", "naive"}))
+      ->capture_default_str();
+  sink->add_option("--data-dir", flags.group.folder,
+                   "Folder of file and naive");
   CLI11_PARSE(app, argc, argv);
 
+  if (ingest.parsed()) return ingest.Run();
+  if (compare.parsed()) return compare.Run();
   if (!sink->parsed()) return Measure(flags);
-  const absl::Status status =
-      RunSink(flags.sink_listen, flags.sink_threads, flags.sink_port_file);
+  const absl::Status status = RunGroupServer(flags.group);
   if (status.ok()) return 0;
   std::cerr << "waterflow-bench: " << status.message() << "\n";
   return 1;

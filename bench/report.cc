@@ -42,7 +42,7 @@ void PrintLoads(const Report& report, std::ostream& out) {
         "%6s %6.0f\n",
         f.load, f.subject, f.samples() * 1e-6 / f.result.seconds,
         f.server_ns_per_sample(),
-        f.result.server_cpu_seconds / f.result.seconds,
+        f.result.spent.server_cpu_seconds / f.result.seconds,
         f.client_ns_per_sample(), AckMs(f, 0.5), AckMs(f, 0.99),
         AckMs(f, 0.999), WireBytes(f), OrDash(f.disk_bytes_per_sample),
         OrDash(f.seal_ns_per_sample),
@@ -68,17 +68,6 @@ void PrintQueries(const Report& report, std::ostream& out) {
   }
 }
 
-void PrintGoals(const Report& report, std::ostream& out) {
-  if (report.goals.empty()) return;
-  out << absl::StrFormat("\n%-52s %10s %10s  %s\n", "target", "found",
-                         "at most", "");
-  for (const Goal& goal : report.goals) {
-    out << absl::StrFormat("%-52s %10.2f %10.2f  %-9s %s\n", goal.what,
-                           goal.value, goal.limit, goal.unit,
-                           goal.met() ? "pass" : "MISS");
-  }
-}
-
 nlohmann::json LoadToJson(const LoadFigures& f) {
   nlohmann::json json = {
       {"load", f.load},
@@ -88,7 +77,7 @@ nlohmann::json LoadToJson(const LoadFigures& f) {
       {"batches", f.result.counts.batches},
       {"acks", f.result.counts.acks},
       {"samples_per_second", f.samples() / f.result.seconds},
-      {"server_cpu_seconds", f.result.server_cpu_seconds},
+      {"server_cpu_seconds", f.result.spent.server_cpu_seconds},
       {"server_cpu_ns_per_sample", f.server_ns_per_sample()},
       {"client_cpu_ns_per_sample", f.client_ns_per_sample()},
       {"ack_ms",
@@ -149,7 +138,7 @@ void PrintTable(const Report& report, std::ostream& out) {
         report.idle->core_percent,
         static_cast<double>(report.idle->resident_bytes) * 1e-6);
   }
-  PrintGoals(report, out);
+  PrintGoals(report.goals, out);
 }
 
 std::string ToJson(const Report& report) {

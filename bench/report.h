@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/goal.h"
 #include "bench/load.h"
 
 namespace waterflow::bench {
@@ -38,7 +39,7 @@ struct LoadFigures {
 
   double samples() const { return static_cast<double>(result.counts.samples); }
   double server_ns_per_sample() const {
-    return result.server_cpu_seconds * 1e9 / samples();
+    return result.spent.server_cpu_seconds * 1e9 / samples();
   }
   double client_ns_per_sample() const {
     return result.client_cpu_seconds * 1e9 / samples();
@@ -56,16 +57,6 @@ struct QueryFigures {
 struct IdleFigures {
   double core_percent = 0;
   uint64_t resident_bytes = 0;
-};
-
-// A figure that the project promises to keep.
-struct Goal {
-  std::string what;
-  double value = 0;
-  double limit = 0;
-  std::string unit;
-
-  bool met() const { return value <= limit; }
 };
 
 struct Report {
