@@ -18,7 +18,7 @@ struct Setting {
   std::string date;  // local time with its zone
   std::string cpu_model;
   uint32_t cores = 0;
-  std::string server_version;   // empty: only the sink ran
+  std::string server_version;
   std::string storage_version;  // which RocksDB
   std::string sync;
   std::string workload;
@@ -27,10 +27,8 @@ struct Setting {
 // The current date and this machine.
 Setting Here();
 
-// One load on one subject.
 struct LoadFigures {
-  std::string load;     // "flood, 64 rows"
-  std::string subject;  // "sink" or "server"
+  std::string load;  // "W1 once"
   LoadResult result = {};
   std::optional<double> disk_bytes_per_sample = {};
   // CPU of the sealing thread, all samples sealed.
@@ -65,10 +63,6 @@ struct Report {
   std::vector<QueryFigures> queries;
   std::optional<IdleFigures> idle;
   std::vector<Goal> goals;
-
-  // Null when that load did not run on that subject.
-  const LoadFigures* Find(const std::string& load,
-                          const std::string& subject) const;
 };
 
 void PrintTable(const Report& report, std::ostream& out);

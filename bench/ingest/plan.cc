@@ -114,7 +114,8 @@ absl::Status Plan::RunCell(const Shape& shape, const std::string& subject) {
   std::cerr << "  " << shape.name << ", " << subject << " ..." << std::flush;
   Peer& peer = *peers_[subject];
   const absl::StatusOr<Measures> run =
-      peer.Run(shape, **workload, options_.window * shape.share);
+      peer.Run(shape, **workload,
+               std::max(options_.window * shape.share, 3 * shape.period));
   if (!run.ok()) {
     std::cerr << std::endl;
     return run.status();

@@ -36,7 +36,10 @@ struct Shape {
   absl::Duration period = absl::Milliseconds(50);
   double spread = 1;  // see LoadOptions
   uint32_t server_threads = 1;
-  size_t in_flight_bytes = size_t{256} << 10;  // of a stream in a flood
+  // Of a stream, at most, whatever credit the server gives. What lies in queues
+  // is paid for twice: acks take as long as it takes to drain them, and bytes
+  // are cold when they are copied.
+  size_t in_flight_bytes = size_t{256} << 10;
   double share = 1;           // of the window that was asked for
   uint32_t seals = 0;         // the window of Waterflow goes on until so many
   bool weigh_memory = false;  // its series in memory are what it is about

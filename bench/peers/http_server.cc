@@ -22,6 +22,8 @@ namespace {
 
 // A Python server with its imports takes its time.
 constexpr absl::Duration kReadyTimeout = absl::Seconds(90);
+// What a server at rest takes of one core, at most.
+constexpr double kRestCores = 0.1;
 
 // One that nobody has now. Others could take it before the server does; on a
 // machine that measures nobody else asks for ports.
@@ -68,6 +70,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
   server->child_ = *std::move(child);
   const absl::Status ready = server->AwaitReady(options.ready);
   if (!ready.ok()) return ready;
+  const absl::Status rest = server->AwaitRest();
+  if (!rest.ok()) return rest;
   return server;
 }
 
@@ -79,6 +83,20 @@ absl::Status HttpServer::AwaitReady(const std::string& path) {
           absl::StrCat("it did not start:\n", child_->Log()));
     }
     if (!SleepUnlessStopped(absl::Milliseconds(50))) {
+      return absl::CancelledError("stopped");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status HttpServer::AwaitRest() {
+  const absl::Time end = absl::Now() + kReadyTimeout;
+  for (double before = -1; absl::Now() < end;) {
+    const absl::StatusOr<ProcessUsage> usage = Usage();
+    if (!usage.ok()) return usage.status();
+    if (before >= 0 && usage->cpu_seconds - before < kRestCores) break;
+    before = usage->cpu_seconds;
+    if (!SleepUnlessStopped(absl::Seconds(1))) {
       return absl::CancelledError("stopped");
     }
   }

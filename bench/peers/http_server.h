@@ -44,6 +44,9 @@ class HttpServer {
  private:
   HttpServer() = default;
   absl::Status AwaitReady(const std::string& path);
+  // Answering is not the end of a start: workers of a server that forks may
+  // still load their libraries.
+  absl::Status AwaitRest();
 
   uint16_t port_ = 0;
   std::filesystem::path folder_;

@@ -1,7 +1,5 @@
 // VictoriaMetrics and Prometheus, by Prometheus remote write 1.0: a compressed
 // protobuf message of series with labels. Neither syncs before it answers.
-#include <snappy.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,74 +7,12 @@
 #include "bench/http_load.h"
 #include "bench/peers/http_server.h"
 #include "bench/peers/peer.h"
-#include "bench/peers/row_cursor.h"
-#include "remote_write.pb.h"
+#include "bench/peers/remote_write_requests.h"
 
 namespace waterflow::bench {
 namespace {
 
 constexpr absl::Duration kOnceTimeout = absl::Minutes(10);
-
-class RemoteWriteRequests final : public HttpRequests {
- public:
-  RemoteWriteRequests(const Shape& shape, const Dataset& dataset,
-                      size_t connections)
-      : rows_(dataset, connections, shape.rows, shape.kind != ShapeKind::kOnce),
-        by_series_(shape.by_series) {}
-
-  uint64_t Next(size_t connection, std::string* body) override;
-
- private:
-  remote_write::TimeSeries* Add(const RowRange& range,
-                                const std::string& metric);
-
-  RowCursor rows_;
-  const bool by_series_;
-  remote_write::WriteRequest request_;  // keeps its memory from one to the next
-  std::string bytes_;
-};
-
-remote_write::TimeSeries* RemoteWriteRequests::Add(const RowRange& range,
-                                                   const std::string& metric) {
-  remote_write::TimeSeries* series = request_.add_timeseries();
-  const auto label = [series](const char* name, std::string value) {
-    remote_write::Label* label = series->add_labels();
-    label->set_name(name);
-    label->set_value(std::move(value));
-  };
-  label("__name__", metric);
-  label("rank", absl::StrCat(range.worker->rank));
-  label("run", range.worker->run);
-  return series;
-}
-
-uint64_t RemoteWriteRequests::Next(size_t connection, std::string* body) {
-  const RowRange* range = rows_.Next(connection);
-  if (range == nullptr) return 0;
-  request_.Clear();
-  const size_t metrics = range->lane->metrics.size();
-  const auto sample = [&](remote_write::TimeSeries* series, size_t metric,
-                          size_t row) {
-    remote_write::Sample* sample = series->add_samples();
-    sample->set_value(range->value(metric, row));
-    sample->set_timestamp(range->time_ns(row) / 1'000'000);
-  };
-  // Row by row is how rows arrive at an agent that forwards them.
-  const size_t outer = by_series_ ? 1 : range->rows;
-  for (size_t o = 0; o < outer; ++o) {
-    for (size_t m = 0; m < metrics; ++m) {
-      remote_write::TimeSeries* series = Add(*range, range->lane->metrics[m]);
-      if (!by_series_) {
-        sample(series, m, o);
-        continue;
-      }
-      for (size_t row = 0; row < range->rows; ++row) sample(series, m, row);
-    }
-  }
-  request_.SerializeToString(&bytes_);
-  snappy::Compress(bytes_.data(), bytes_.size(), body);
-  return metrics * range->rows;
-}
 
 class RemoteWritePeer final : public Peer {
  public:

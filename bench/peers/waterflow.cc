@@ -137,6 +137,7 @@ LoadOptions WaterflowPeer::ForShape(const Shape& shape, absl::Duration window,
   load.warmup = std::min(absl::Seconds(3), window);
   load.period = shape.period;
   load.spread = shape.spread;
+  load.max_in_flight_bytes = shape.in_flight_bytes;
   load.counters = [this, target]() -> absl::StatusOr<OsCounters> {
     OsCounters counters = ReadMachine(options_.scratch);
     const absl::StatusOr<ProcessUsage> usage = target->Usage();
@@ -147,7 +148,6 @@ LoadOptions WaterflowPeer::ForShape(const Shape& shape, absl::Duration window,
   switch (shape.kind) {
     case ShapeKind::kFlood:
       load.shape = LoadShape::kFlood;
-      load.max_in_flight_bytes = shape.in_flight_bytes;
       break;
     case ShapeKind::kIdle:
       load.period = absl::Hours(10);
@@ -210,7 +210,9 @@ absl::StatusOr<Measures> WaterflowPeer::Run(const Shape& shape,
                                             const Dataset& workload,
                                             absl::Duration window) {
   // It keeps no state that would have to become steady.
-  if (name_ == kSinkPeer) window /= 3;
+  if (name_ == kSinkPeer) {
+    window = std::max(window / 3, std::min(window, 3 * shape.period));
+  }
   auto target = Start(shape);
   if (!target.ok()) return target.status();
   constexpr size_t kNaiveRows = 25;  // or its messages would fill the memory
