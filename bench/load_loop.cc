@@ -1,5 +1,7 @@
 #include "bench/load_loop.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,6 +10,11 @@ namespace {
 
 // How late a loop may notice that the phase changed.
 constexpr int64_t kPollNs = 20'000'000;
+// gRPC waits in whole milliseconds, rounded up, and a batch that is sent late
+// has its ack late. So the last of them is slept in steps of this, between
+// which completions are looked for.
+constexpr int64_t kTickNs = 100'000;
+constexpr int64_t kQueueTickNs = 1'000'000;
 
 }  // namespace
 
@@ -76,7 +83,10 @@ void LoadLoop::FireDue(int64_t now) {
   while (!draining_ && !due_.empty() && due_.top().at_ns <= now) {
     NextDue next = due_.top();
     due_.pop();
-    if (!next.stream->finished()) next.stream->Due(next.at_ns);
+    if (!next.stream->finished()) {
+      counts_.late_ns.Add(static_cast<uint64_t>(MonotonicNs() - next.at_ns));
+      next.stream->Due(next.at_ns);
+    }
     jitter_ ^= jitter_ << 13;  // xorshift64
     jitter_ ^= jitter_ >> 7;
     jitter_ ^= jitter_ << 17;
@@ -94,7 +104,12 @@ void LoadLoop::FireDue(int64_t now) {
 void LoadLoop::WaitForEvents(int64_t now) {
   int64_t wait = kPollNs;
   if (!draining_ && !due_.empty()) {
-    wait = std::clamp<int64_t>(due_.top().at_ns - now, 0, wait);
+    const int64_t left = due_.top().at_ns - now;
+    wait = std::clamp<int64_t>(left - 2 * kQueueTickNs, 0, wait);
+    if (wait == 0 && left > 0) {
+      const timespec tick = {0, std::min(left, kTickNs)};
+      nanosleep(&tick, nullptr);
+    }
   }
   const gpr_timespec deadline = gpr_time_add(
       gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait, GPR_TIMESPAN));

@@ -51,6 +51,7 @@ void LoadCounts::Add(const LoadCounts& other) {
   acks += other.acks;
   message_bytes += other.message_bytes;
   ack_ns.Merge(other.ack_ns);
+  late_ns.Merge(other.late_ns);
 }
 
 LoadStream::LoadStream(const std::vector<WorkerLoad>& workers, size_t worker,

@@ -29,6 +29,7 @@ struct LoadCounts {
   uint64_t acks = 0;
   uint64_t message_bytes = 0;  // as gRPC frames them, five bytes more than sent
   Histogram ack_ns;
+  Histogram late_ns;  // by which the load itself missed when a batch was due
 
   void Add(const LoadCounts& other);
 };

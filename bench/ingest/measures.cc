@@ -21,6 +21,8 @@ const std::vector<MeasureInfo>& MeasureInfos() {
       {"ack_max_ms", "ack max", "ms", Better::kNeither},
       {"open_p50_ms", "open p50", "ms", Better::kLower},
       {"open_p99_ms", "open p99", "ms", Better::kLower},
+      {"late_p50_ms", "client late p50", "ms", Better::kNeither},
+      {"late_p99_ms", "client late p99", "ms", Better::kNeither},
       {"wire_bytes_per_sample", "sent", "B/sample", Better::kLower},
       {"network_bytes_per_sample", "network", "B/sample", Better::kLower},
       {"written_bytes_per_sample", "written to disk", "B/sample",
@@ -66,6 +68,10 @@ Measures FromLoad(const LoadResult& result) {
   m["ack_p99_ms"] = Ms(counts.ack_ns.Percentile(0.99));
   m["ack_p999_ms"] = Ms(counts.ack_ns.Percentile(0.999));
   m["ack_max_ms"] = Ms(counts.ack_ns.max());
+  if (counts.late_ns.count() > 0) {
+    m["late_p50_ms"] = Ms(counts.late_ns.Percentile(0.5));
+    m["late_p99_ms"] = Ms(counts.late_ns.Percentile(0.99));
+  }
   m["wire_bytes_per_sample"] =
       static_cast<double>(counts.message_bytes) / samples;
   m["network_bytes_per_sample"] =
