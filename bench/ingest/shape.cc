@@ -6,14 +6,14 @@ namespace {
 std::vector<Shape> MakeShapes() {
   const std::string wf = kWaterflow, sink = kSinkPeer, file = kFilePeer,
                     naive = kNaivePeer, vm = kVictoriaMetrics,
-                    prom = kPrometheus, mlflow = kMlflow;
+                    prom = kPrometheus, mlflow = kMlflow, otel = kOtelCollector;
   using enum ShapeKind;
   return {
       {.key = "flood64",
        .name = "flood, 64 rows",
        .rows = 64,
        .seals = 8,
-       .subjects = {sink, file, wf, vm, prom}},
+       .subjects = {sink, file, wf, vm, prom, otel}},
       {.key = "flood100",
        .name = "flood, 100 rows by series",
        .rows = 100,
@@ -29,7 +29,7 @@ std::vector<Shape> MakeShapes() {
       {.key = "flood1",
        .name = "flood, 1 row",
        .seals = 8,
-       .subjects = {sink, file, wf, naive, vm, prom, mlflow}},
+       .subjects = {sink, file, wf, naive, vm, prom, mlflow, otel}},
       {.key = "live4",
        .name = "live, 4 connections",
        .kind = kLive,
@@ -135,7 +135,7 @@ const std::vector<Shape>& Shapes() {
 const std::vector<std::string>& Subjects() {
   static const auto* const kSubjects = new std::vector<std::string>{
       kSinkPeer,        kFilePeer,   kWaterflow, kNaivePeer,
-      kVictoriaMetrics, kPrometheus, kMlflow};
+      kVictoriaMetrics, kPrometheus, kMlflow,    kOtelCollector};
   return *kSubjects;
 }
 

@@ -57,6 +57,7 @@ inline constexpr char kNaivePeer[] = "naive";
 inline constexpr char kVictoriaMetrics[] = "victoria-metrics";
 inline constexpr char kPrometheus[] = "prometheus";
 inline constexpr char kMlflow[] = "mlflow";
+inline constexpr char kOtelCollector[] = "otel-collector";
 
 const std::vector<Shape>& Shapes();
 // Every subject once, in the order of tables.

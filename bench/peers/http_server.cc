@@ -55,29 +55,32 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
   }
   server->folder_ = folder;
   std::filesystem::create_directory(server->folder_ / "data");
-  for (const auto& [name, contents] : options.files) {
-    std::ofstream(server->folder_ / name) << contents;
-  }
   server->port_ = FreePort();
-  std::vector<std::string> command = options.command;
-  for (std::string& word : command) {
-    word = absl::StrReplaceAll(word, {{"{data}", folder + "/data"},
+  const auto fill_in = [&](const std::string& text) {
+    return absl::StrReplaceAll(text, {{"{data}", folder + "/data"},
                                       {"{folder}", folder},
                                       {"{port}", absl::StrCat(server->port_)}});
+  };
+  for (const auto& [name, contents] : options.files) {
+    std::ofstream(server->folder_ / name) << fill_in(contents);
+  }
+  std::vector<std::string> command;
+  for (const std::string& word : options.command) {
+    command.push_back(fill_in(word));
   }
   auto child = ChildProcess::Start(command, folder + "/log");
   if (!child.ok()) return child.status();
   server->child_ = *std::move(child);
-  const absl::Status ready = server->AwaitReady(options.ready);
+  const absl::Status ready = server->AwaitReady(options);
   if (!ready.ok()) return ready;
   const absl::Status rest = server->AwaitRest();
   if (!rest.ok()) return rest;
   return server;
 }
 
-absl::Status HttpServer::AwaitReady(const std::string& path) {
+absl::Status HttpServer::AwaitReady(const HttpServerOptions& options) {
   const absl::Time end = absl::Now() + kReadyTimeout;
-  while (!HttpCall(port_, path).ok()) {
+  while (!HttpCall(port_, options.ready, options.ready_body).ok()) {
     if (!child_->Running() || absl::Now() > end) {
       return absl::UnavailableError(
           absl::StrCat("it did not start:\n", child_->Log()));

@@ -18,11 +18,12 @@
 namespace waterflow::bench {
 
 struct HttpServerOptions {
-  // "{data}" stands for a place for its store, "{port}" for its port,
-  // "{folder}" for the folder of `files`.
+  // In it and in `files` "{data}" stands for a place for its store, "{port}"
+  // for its port, "{folder}" for the folder of `files`.
   std::vector<std::string> command;
   std::map<std::string, std::string> files;  // contents by name
-  std::string ready;  // a path that answers once it serves
+  std::string ready;            // a path that answers once it serves ...
+  std::string ready_body = {};  // ... to a post of this, if it is not empty
   std::filesystem::path scratch;
 };
 
@@ -43,7 +44,7 @@ class HttpServer {
 
  private:
   HttpServer() = default;
-  absl::Status AwaitReady(const std::string& path);
+  absl::Status AwaitReady(const HttpServerOptions& options);
   // Answering is not the end of a start: workers of a server that forks may
   // still load their libraries.
   absl::Status AwaitRest();

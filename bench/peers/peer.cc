@@ -8,6 +8,7 @@ std::unique_ptr<Peer> MakePeer(const std::string& name,
     return MakeRemoteWrite(name, options);
   }
   if (name == kMlflow) return MakeMlflow(options);
+  if (name == kOtelCollector) return MakeOtel(options);
   return MakeWaterflow(name, options);
 }
 

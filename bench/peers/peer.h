@@ -52,6 +52,7 @@ std::unique_ptr<Peer> MakeWaterflow(const std::string& name,
 std::unique_ptr<Peer> MakeRemoteWrite(const std::string& name,
                                       const PeerOptions& options);
 std::unique_ptr<Peer> MakeMlflow(const PeerOptions& options);
+std::unique_ptr<Peer> MakeOtel(const PeerOptions& options);
 
 }  // namespace waterflow::bench
 
