@@ -9,26 +9,23 @@
 namespace waterflow::bench {
 namespace {
 
-// The sink does not look at it.
-constexpr char kSinkRun[] = "00000000000000000000000000000000";
+// Longer means that something hangs.
+constexpr absl::Duration kTimeout = absl::Minutes(5);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Target>> Bed::Start(const std::string& subject) {
-  const std::string threads = absl::StrCat(options_.server_threads);
-  if (subject == kSink) {
-    return Target::Start({options_.self.string(), "sink", "--threads", threads,
-                          "--port-file", "{port}"},
-                         options_.scratch);
-  }
+absl::StatusOr<std::unique_ptr<Target>> Bed::Start() {
   absl::StatusOr<std::unique_ptr<Target>> target;
   if (!options_.server_address.empty()) {
     target = Target::Attach(options_.server_address, options_.server_pid);
   } else {
     std::vector<std::string> command = {
-        options_.waterflowd.string(), "--data-dir={data}",
-        "--listen=127.0.0.1:0",       "--port-file={port}",
-        "--sync=" + options_.sync,    "--grpc-threads=" + threads};
+        options_.waterflowd.string(),
+        "--data-dir={data}",
+        "--listen=127.0.0.1:0",
+        "--port-file={port}",
+        "--sync=" + options_.sync,
+        absl::StrCat("--grpc-threads=", options_.server_threads)};
     command.insert(command.end(), options_.server_flags.begin(),
                    options_.server_flags.end());
     target = Target::Start(command, options_.scratch);
@@ -41,55 +38,41 @@ absl::StatusOr<std::unique_ptr<Target>> Bed::Start(const std::string& subject) {
   return target;
 }
 
-// A null target is the sink, which has no runs.
 absl::StatusOr<std::vector<WorkerLoad>> Bed::Encode(const Dataset& dataset,
                                                     uint32_t rows,
-                                                    Target* target) {
+                                                    Target& target) {
   runs_.clear();
   for (const WorkerRows& worker : dataset) {
     if (runs_.contains(worker.run)) continue;
-    absl::StatusOr<std::string> run = kSinkRun;
-    if (target != nullptr) run = target->CreateRun(worker.run);
+    absl::StatusOr<std::string> run = target.CreateRun(worker.run);
     if (!run.ok()) return run.status();
     runs_[worker.run] = *std::move(run);
   }
-  std::vector<WorkerLoad> workers = EncodeWorkers(dataset, rows, runs_);
-  const W1Options& w1 = options_.w1;
-  for (WorkerLoad& worker : workers) {
-    worker.round = {
-        .row = w1.steps, .step = w1.steps, .time_ns = w1.steps * w1.step_ns};
-  }
-  return workers;
+  return EncodeWorkers(dataset, rows, runs_);
 }
 
 absl::Status Bed::Load(Target& target, const std::vector<WorkerLoad>& workers,
-                       LoadShape shape, absl::Duration window,
                        LoadFigures* figures) {
-  std::cerr << figures->load << ", " << figures->subject << " (pid "
-            << target.pid() << ") ..." << std::endl;
+  std::cerr << figures->load << " (pid " << target.pid() << ") ..."
+            << std::endl;
   LoadOptions options;
   options.address = target.address();
-  options.shape = shape;
+  options.shape = LoadShape::kOnce;
   options.connections = options_.connections == 0
                             ? static_cast<uint32_t>(workers.size())
                             : options_.connections;
   options.threads = options_.client_threads;
-  if (options_.max_in_flight_bytes > 0 && shape == LoadShape::kFlood) {
-    options.max_in_flight_bytes = options_.max_in_flight_bytes;
-  }
-  options.warmup = std::min(absl::Seconds(3), window);
-  options.window = window;
-  options.server_cpu = [&target]() -> absl::StatusOr<double> {
+  options.window = kTimeout;
+  options.counters = [&target]() -> absl::StatusOr<OsCounters> {
     const absl::StatusOr<ProcessUsage> usage = target.Usage();
     if (!usage.ok()) return usage.status();
-    return usage->cpu_seconds;
+    return OsCounters{.server_cpu_seconds = usage->cpu_seconds};
   };
   const absl::StatusOr<LoadResult> result = RunLoad(options, workers);
   if (!result.ok()) return result.status();
   if (result->counts.samples == 0) {
     return absl::UnavailableError(
-        absl::StrCat(figures->load, ", ", figures->subject,
-                     ": nothing was acked in the window"));
+        absl::StrCat(figures->load, ": nothing was acked"));
   }
   figures->result.Add(*result);
   const absl::StatusOr<ProcessUsage> usage = target.Usage();

@@ -1,5 +1,5 @@
-// Sets up what a part of the suite measures: a fresh sink or server, workers
-// encoded for it, a load on it, its disk on the scales.
+// Sets up what a part of the suite measures: a fresh server, workers encoded
+// for it, a load on it, its disk on the scales.
 #ifndef WATERFLOW_BENCH_BED_H_
 #define WATERFLOW_BENCH_BED_H_
 
@@ -20,26 +20,21 @@
 
 namespace waterflow::bench {
 
-inline constexpr char kSink[] = "sink";
-inline constexpr char kServer[] = "server";
-
 class Bed {
  public:
   // Both must outlive it; `setting` is told what the server says of itself.
   Bed(const SuiteOptions& options, Setting* setting)
       : options_(options), setting_(*setting) {}
 
-  // kSink or kServer.
-  absl::StatusOr<std::unique_ptr<Target>> Start(const std::string& subject);
-  // Makes the dataset's runs on `target` (null for the sink, which has none).
+  absl::StatusOr<std::unique_ptr<Target>> Start();
+  // Makes the dataset's runs on `target`.
   absl::StatusOr<std::vector<WorkerLoad>> Encode(const Dataset& dataset,
-                                                 uint32_t rows, Target* target);
+                                                 uint32_t rows, Target& target);
   // A run of the last Encode.
   const std::string& run_id(const std::string& name) { return runs_[name]; }
 
-  // Loads the target and adds what was measured to `figures`.
+  // Sends each batch once and adds what was measured to `figures`.
   absl::Status Load(Target& target, const std::vector<WorkerLoad>& workers,
-                    LoadShape shape, absl::Duration window,
                     LoadFigures* figures);
   // Has a server of ours settle, then weighs what lies on its disk.
   absl::Status Weigh(Target& target, LoadFigures* figures);

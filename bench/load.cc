@@ -18,6 +18,8 @@ namespace {
 // Nothing on loopback takes this long unless it hangs.
 constexpr absl::Duration kOpenTimeout = absl::Seconds(60);
 constexpr absl::Duration kDrainTimeout = absl::Seconds(60);
+// How many times the window that was asked for, where that is not enough.
+constexpr int kLongestWindow = 4;
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -56,11 +58,26 @@ class Conductor {
     return absl::OkStatus();
   }
 
+  absl::Status AwaitWindow();
+
   const LoadOptions& options_;
   const size_t streams_;
   const size_t loops_;
   Baton& baton_;
 };
+
+absl::Status Conductor::AwaitWindow() {
+  const absl::Time end = absl::Now() + options_.window;
+  const absl::Time last = absl::Now() + options_.window * kLongestWindow;
+  absl::Time ask = end;
+  return WaitUntil(options_.window * kLongestWindow + absl::Seconds(1),
+                   "window", [&] {
+                     if (absl::Now() < ask) return false;
+                     ask += absl::Seconds(1);
+                     return options_.enough == nullptr || absl::Now() >= last ||
+                            options_.enough();
+                   });
+}
 
 absl::Status Conductor::Conduct(LoadResult* result) {
   const bool once = options_.shape == LoadShape::kOnce;
@@ -75,23 +92,20 @@ absl::Status Conductor::Conduct(LoadResult* result) {
         [end = absl::Now() + options_.warmup] { return absl::Now() >= end; });
     if (!warm.ok()) return warm;
   }
-  absl::StatusOr<double> server_before = options_.server_cpu();
-  if (!server_before.ok()) return server_before.status();
+  const absl::StatusOr<OsCounters> before = options_.counters();
+  if (!before.ok()) return before.status();
   const double client_before = OwnCpuSeconds();
   const int64_t start = MonotonicNs();
   baton_.phase = Phase::kMeasure;
-  absl::Status window =
+  const absl::Status window =
       once ? WaitUntil(options_.window, "not all was acked",
                        [] { return false; })
-           : WaitUntil(options_.window + absl::Seconds(1), "window",
-                       [end = absl::Now() + options_.window] {
-                         return absl::Now() >= end;
-                       });
+           : AwaitWindow();
   if (!window.ok()) return window;
-  absl::StatusOr<double> server_after = options_.server_cpu();
-  if (!server_after.ok()) return server_after.status();
+  const absl::StatusOr<OsCounters> after = options_.counters();
+  if (!after.ok()) return after.status();
   result->seconds = static_cast<double>(MonotonicNs() - start) * 1e-9;
-  result->server_cpu_seconds = *server_after - *server_before;
+  result->spent = after->Since(*before);
   result->client_cpu_seconds = OwnCpuSeconds() - client_before;
   baton_.phase = Phase::kAfter;
   return WaitUntil(kDrainTimeout, "not all streams ended",
@@ -102,10 +116,11 @@ absl::Status Conductor::Conduct(LoadResult* result) {
 
 void LoadResult::Add(const LoadResult& other) {
   seconds += other.seconds;
-  server_cpu_seconds += other.server_cpu_seconds;
+  spent.Add(other.spent);
   client_cpu_seconds += other.client_cpu_seconds;
   total_samples += other.total_samples;
   counts.Add(other.counts);
+  open_ns.Merge(other.open_ns);
 }
 
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options,
@@ -143,6 +158,7 @@ absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options,
     if (!status.ok() && !absl::IsCancelled(status)) return status;
     result.counts.Add(loop->window());
     result.total_samples += loop->total_samples();
+    loop->AddOpenTimes(&result.open_ns);
   }
   if (!led.ok()) return led;
   return result;

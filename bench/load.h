@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "bench/load_stream.h"
+#include "bench/os_counters.h"
 
 namespace waterflow::bench {
 
@@ -30,17 +31,27 @@ struct LoadOptions {
   size_t max_in_flight_bytes = SIZE_MAX;
   absl::Duration warmup = absl::Seconds(3);
   absl::Duration window = absl::Seconds(60);
+  // The window goes on until this says so, to four times its length at most.
+  // Null: it does not.
+  std::function<bool()> enough;
   absl::Duration period = absl::Milliseconds(50);  // kLive
-  // CPU seconds of the server so far.
-  std::function<absl::StatusOr<double>()> server_cpu;
+  // kLive: the part of the period that the streams are spread over. 0: they all
+  // send at once, as after a barrier.
+  double spread = 1;
+  // What was spent so far, by the server's own CPU and by the machine.
+  std::function<absl::StatusOr<OsCounters>()> counters;
+  // Streams take ids of this number, so that another load with the same one
+  // resumes them. 0: new ones.
+  uint64_t stream_ids = 0;
 };
 
 // What happened in the window (kOnce: from first to last).
 struct LoadResult {
   double seconds = 0;
-  double server_cpu_seconds = 0;
+  OsCounters spent;
   double client_cpu_seconds = 0;
   LoadCounts counts;
+  Histogram open_ns;           // of each stream, from its call to Opened
   uint64_t total_samples = 0;  // acked in all, also outside the window
 
   // As if both windows had been one.

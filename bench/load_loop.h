@@ -48,6 +48,7 @@ class LoadLoop {
   // What was acked in the window.
   const LoadCounts& window() const { return window_; }
   uint64_t total_samples() const { return total_samples_; }
+  void AddOpenTimes(Histogram* open_ns) const;
 
  private:
   void EnterPhase(Phase phase);

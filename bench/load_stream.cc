@@ -25,11 +25,13 @@ grpc::ByteBuffer Serialize(const v1::StreamRequest& request) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-// Names the worker, so that a run may be loaded again: other bytes each time.
-std::string StreamId(const std::string& run_id, uint32_t rank) {
-  const int64_t now = MonotonicNs();
+// Names the worker. Without a number of the caller's it is another each time,
+// so that a run may be loaded again.
+std::string StreamId(uint64_t number, const std::string& run_id,
+                     uint32_t rank) {
+  if (number == 0) number = static_cast<uint64_t>(MonotonicNs());
   std::string id(16, '\0');
-  for (int i = 0; i < 8; ++i) id[i] = static_cast<char>(now >> (8 * i));
+  for (int i = 0; i < 8; ++i) id[i] = static_cast<char>(number >> (8 * i));
   for (int i = 0; i < 4; ++i) id[8 + i] = static_cast<char>(rank >> (8 * i));
   for (int i = 0; i < 4; ++i) id[12 + i] = run_id[i];
   return id;
@@ -49,11 +51,12 @@ void LoadCounts::Add(const LoadCounts& other) {
   acks += other.acks;
   message_bytes += other.message_bytes;
   ack_ns.Merge(other.ack_ns);
+  late_ns.Merge(other.late_ns);
 }
 
 LoadStream::LoadStream(const std::vector<WorkerLoad>& workers, size_t worker,
                        bool repeat, Pace pace, size_t max_in_flight_bytes,
-                       std::shared_ptr<grpc::Channel> channel,
+                       uint64_t ids, std::shared_ptr<grpc::Channel> channel,
                        grpc::CompletionQueue* queue, LoadCounts* counts)
     : cursor_(workers, worker, repeat),
       pace_(pace),
@@ -69,7 +72,7 @@ LoadStream::LoadStream(const std::vector<WorkerLoad>& workers, size_t worker,
   v1::Open& open = *setup_.emplace_back().mutable_open();
   open.set_run_id(load.run_id);
   open.mutable_worker()->set_rank(load.rank);
-  open.set_stream_id(StreamId(load.run_id, load.rank));
+  open.set_stream_id(StreamId(ids, load.run_id, load.rank));
   open.set_world_size(load.world_size);
   for (size_t id = 0; id < load.schemas.size(); ++id) {
     v1::Schema& schema = *setup_.emplace_back().mutable_schema();
@@ -82,6 +85,7 @@ LoadStream::LoadStream(const std::vector<WorkerLoad>& workers, size_t worker,
 }
 
 void LoadStream::Start() {
+  started_ns_ = MonotonicNs();
   call_ = stub_.PrepareCall(&context_, "/waterflow.v1.Ingest/Stream", queue_);
   call_->StartCall(&tags_[0]);
 }
@@ -207,6 +211,7 @@ void LoadStream::TakeResponse() {
     Fail(absl::InternalError("a response that is no StreamResponse"));
   } else if (response_.has_opened()) {
     opened_ = true;
+    open_ns_ = static_cast<uint64_t>(MonotonicNs() - started_ns_);
     credit_bytes_ = std::min<size_t>(response_.opened().credit_bytes(),
                                      max_in_flight_bytes_);
   } else if (response_.has_ack()) {

@@ -29,6 +29,7 @@ struct LoadCounts {
   uint64_t acks = 0;
   uint64_t message_bytes = 0;  // as gRPC frames them, five bytes more than sent
   Histogram ack_ns;
+  Histogram late_ns;  // by which the load itself missed when a batch was due
 
   void Add(const LoadCounts& other);
 };
@@ -39,9 +40,9 @@ class LoadStream {
  public:
   enum class Pace { kFlood, kOnDemand };
 
-  // `workers` and `counts` must outlive it.
+  // `workers` and `counts` must outlive it. `ids`: see LoadOptions::stream_ids.
   LoadStream(const std::vector<WorkerLoad>& workers, size_t worker, bool repeat,
-             Pace pace, size_t max_in_flight_bytes,
+             Pace pace, size_t max_in_flight_bytes, uint64_t ids,
              std::shared_ptr<grpc::Channel> channel,
              grpc::CompletionQueue* queue, LoadCounts* counts);
 
@@ -65,6 +66,8 @@ class LoadStream {
   // Everything there was is acked (never so while repeating).
   bool all_acked() const { return !cursor_.Peek() && in_flight_bytes_ == 0; }
   bool finished() const { return finished_; }
+  // From Start to Opened; 0 until then.
+  uint64_t open_ns() const { return open_ns_; }
   // Why it ended, once it did.
   const absl::Status& status() const { return status_; }
 
@@ -100,6 +103,8 @@ class LoadStream {
   size_t in_flight_bytes_ = 0;
   size_t credit_bytes_ = 0;
   size_t unflushed_bytes_ = 0;
+  int64_t started_ns_ = 0;
+  uint64_t open_ns_ = 0;
   bool writing_ = true;  // until the call is started
   bool opened_ = false;
   bool draining_ = false;

@@ -1,5 +1,5 @@
-// waterflow-bench: measures a Waterflow server, and the sink that it is
-// measured against.
+// waterflow-bench: measures a Waterflow server, and is what it is measured
+// against.
 #include <google/protobuf/stubs/common.h>
 
 #include <CLI/CLI.hpp>
@@ -9,8 +9,9 @@
 #include <string>
 
 #include "absl/synchronization/mutex.h"
+#include "bench/group_backend.h"
+#include "bench/ingest/command.h"
 #include "bench/report.h"
-#include "bench/sink.h"
 #include "bench/stop.h"
 #include "bench/suite.h"
 
@@ -18,20 +19,15 @@ namespace waterflow::bench {
 namespace {
 
 constexpr char kDescription[] =
-    "Measures a Waterflow server: what a sample costs in CPU, bytes and time, "
-    "each next to a sink that only counts bytes behind the same gRPC front.";
+    "Measures a Waterflow server: what a store takes on disk and how fast it "
+    "answers. `ingest` measures how fast it takes data, next to others.";
 
 struct Flags {
   SuiteOptions suite;
-  double seconds = 60;
-  bool quick = false;
-  bool no_sink = false;
-  bool sink_only = false;
+  double seconds = 3;
   std::string json;
 
-  std::string sink_listen = "127.0.0.1:0";
-  int sink_threads = 1;
-  std::string sink_port_file;
+  GroupServerOptions group;
 };
 
 void AddBenchOptions(CLI::App* app, Flags* flags) {
@@ -39,14 +35,9 @@ void AddBenchOptions(CLI::App* app, Flags* flags) {
   app->add_option("--only", suite.parts, "Run these parts only")
       ->delimiter(',')
       ->check(CLI::IsMember(Parts()));
-  app->add_option("--seconds", flags->seconds,
-                  "Steady window of the main loads; others take a part of it")
-      ->check(CLI::Range(1.0, 3600.0))
+  app->add_option("--seconds", flags->seconds, "How long each query is asked")
+      ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
-  app->add_flag("--quick", flags->quick,
-                "A pass of one to two minutes: windows of 8 s");
-  app->add_flag("--no-sink", flags->no_sink, "Measure the server only");
-  app->add_flag("--sink", flags->sink_only, "Measure the sink only");
   app->add_option("--json", flags->json, "Also write the figures to this file")
       ->type_name("FILE");
   app->add_option("--workers", suite.w1.workers, "Streams of W1")
@@ -55,7 +46,7 @@ void AddBenchOptions(CLI::App* app, Flags* flags) {
   app->add_option("--metrics", suite.w1.metrics, "Metrics of each")
       ->check(CLI::Range(1, 16384))
       ->capture_default_str();
-  app->add_option("--steps", suite.w1.steps, "Rows of each before they repeat")
+  app->add_option("--steps", suite.w1.steps, "Rows of each")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app->add_option("--seed", suite.w1.seed, "Seed of the values")
@@ -63,16 +54,12 @@ void AddBenchOptions(CLI::App* app, Flags* flags) {
   app->add_option("--connections", suite.connections,
                   "Connections that the streams share; 0: one for each stream")
       ->capture_default_str();
-  app->add_option("--in-flight", suite.max_in_flight_bytes,
-                  "Bytes that a stream of a flood has on its way at most; 0: "
-                  "the server's credit")
-      ->capture_default_str();
   app->add_option("--client-threads", suite.client_threads,
                   "Threads that make the load")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app->add_option("--server-threads", suite.server_threads,
-                  "Polling threads of the server and of the sink")
+                  "Polling threads of the server")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app->add_option("--sync", suite.sync, "Sync policy of the server")
@@ -100,9 +87,7 @@ void AddBenchOptions(CLI::App* app, Flags* flags) {
 
 int Measure(Flags& flags) {
   SuiteOptions& suite = flags.suite;
-  suite.seconds = absl::Seconds(flags.quick ? 8 : flags.seconds);
-  suite.sink = !flags.no_sink;
-  suite.server = !flags.sink_only;
+  suite.seconds = absl::Seconds(flags.seconds);
   Report report;
   const absl::Status status = RunSuite(suite, &report);
   PrintTable(report, std::cout);
@@ -120,28 +105,44 @@ int Main(int argc, char** argv) {
   BlockStopSignals();
   Flags flags;
   std::error_code error;
-  flags.suite.self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::filesystem::path folder = flags.suite.self.parent_path();
+  const std::filesystem::path self =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path folder = self.parent_path();
   flags.suite.waterflowd = folder / "waterflowd";
   flags.suite.trace = "examples/trace";
   flags.suite.scratch = std::filesystem::temp_directory_path(error);
 
   CLI::App app(kDescription, "waterflow-bench");
   AddBenchOptions(&app, &flags);
-  CLI::App* sink =
-      app.add_subcommand("sink", "Be the sink: count bytes and ack them");
-  sink->add_option("--listen", flags.sink_listen, "Address to serve on")
+  IngestCommand ingest({.waterflowd = flags.suite.waterflowd,
+                        .self = self,
+                        .peers = "build/peers",
+                        .scratch = flags.suite.scratch,
+                        .server_flags = {}},
+                       &app);
+  CompareCommand compare(&app);
+  CLI::App* sink = app.add_subcommand(
+      "sink", "Be a server with something simpler than the engine behind it");
+  sink->add_option("--listen", flags.group.listen, "Address to serve on")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  sink->add_option("--threads", flags.sink_threads, "Polling threads")
+  sink->add_option("--threads", flags.group.threads, "Polling threads")
       ->capture_default_str();
-  sink->add_option("--port-file", flags.sink_port_file,
+  sink->add_option("--port-file", flags.group.port_file,
                    "Writes the bound port to this file once it serves");
+  sink->add_option("--store", flags.group.store,
+                   "sink: counts bytes and forgets them; file: appends them to "
+                   "a file; naive: a RocksDB key for each sample")
+      ->check(CLI::IsMember({"sink", "file", "naive"}))
+      ->capture_default_str();
+  sink->add_option("--data-dir", flags.group.folder,
+                   "Folder of file and naive");
   CLI11_PARSE(app, argc, argv);
 
+  if (ingest.parsed()) return ingest.Run();
+  if (compare.parsed()) return compare.Run();
   if (!sink->parsed()) return Measure(flags);
-  const absl::Status status =
-      RunSink(flags.sink_listen, flags.sink_threads, flags.sink_port_file);
+  const absl::Status status = RunGroupServer(flags.group);
   if (status.ok()) return 0;
   std::cerr << "waterflow-bench: " << status.message() << "\n";
   return 1;

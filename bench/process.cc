@@ -9,8 +9,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -84,6 +86,39 @@ absl::StatusOr<ProcessUsage> ReadUsage(pid_t pid) {
   return usage;
 }
 
+absl::StatusOr<ProcessUsage> ReadTreeUsage(pid_t root) {
+  std::vector<std::pair<pid_t, pid_t>> parents;  // of each process
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc", error)) {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    const std::string stat = ReadWhole(entry.path() / "stat");
+    const size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos) continue;  // gone meanwhile
+    const std::vector<std::string> fields =
+        absl::StrSplit(stat.substr(name_end + 2), ' ');
+    if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &parent)) continue;
+    parents.emplace_back(pid, parent);
+  }
+  absl::StatusOr<ProcessUsage> sum = ReadUsage(root);
+  if (!sum.ok()) return sum;
+  std::vector<pid_t> family = {root};
+  for (size_t i = 0; i < family.size(); ++i) {
+    for (const auto& [pid, parent] : parents) {
+      if (parent != family[i]) continue;
+      family.push_back(pid);
+      const absl::StatusOr<ProcessUsage> usage = ReadUsage(pid);
+      if (!usage.ok()) continue;
+      sum->cpu_seconds += usage->cpu_seconds;
+      sum->resident_bytes += usage->resident_bytes;
+      sum->peak_resident_bytes += usage->peak_resident_bytes;
+    }
+  }
+  return sum;
+}
+
 double OwnCpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -110,6 +145,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   const pid_t pid = fork();
   if (pid == 0) Become(argv.data(), log, parent);
   const int error = errno;
+  // Here too: whichever of the two comes first.
+  if (pid > 0) setpgid(pid, pid);
   close(log);
   if (pid < 0) {
     return absl::InternalError(absl::StrCat("fork: ", std::strerror(error)));
@@ -125,7 +162,8 @@ bool ChildProcess::Running() {
 }
 
 absl::Status ChildProcess::Stop() {
-  if (Running()) kill(pid_, SIGTERM);
+  // Its group, which is its own: a program that starts others may leave them.
+  if (Running()) kill(-pid_, SIGTERM);
   const absl::Time end = absl::Now() + kStopTimeout;
   while (Running() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(5));
   if (Running()) {
@@ -133,6 +171,7 @@ absl::Status ChildProcess::Stop() {
     waitpid(pid_, &exit_status_, 0);
     reaped_ = true;
   }
+  kill(-pid_, SIGKILL);
   if (WIFEXITED(exit_status_) && WEXITSTATUS(exit_status_) == 0) {
     return absl::OkStatus();
   }

@@ -21,6 +21,10 @@ struct ProcessUsage {
 
 absl::StatusOr<ProcessUsage> ReadUsage(pid_t pid);
 
+// The same of a process and all that descend from it, such as the workers of a
+// server that forks. Peaks are added up: more than they took at one moment.
+absl::StatusOr<ProcessUsage> ReadTreeUsage(pid_t pid);
+
 // CPU of this process so far, seconds.
 double OwnCpuSeconds();
 

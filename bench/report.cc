@@ -29,32 +29,22 @@ std::string OrDash(const std::optional<double>& value) {
 }
 
 void PrintLoads(const Report& report, std::ostream& out) {
-  out << absl::StrFormat("\n%-18s %-8s %10s %9s %7s %9s %27s %6s %6s %6s %6s\n",
-                         "", "", "M samples", "server", "server", "client",
-                         "ack ms", "wire", "disk", "seal", "peak")
-      << absl::StrFormat(
-             "%-18s %-8s %10s %9s %7s %9s %9s %8s %8s %6s %6s %6s %6s\n",
-             "load", "subject", "per s", "ns/sample", "cores", "ns/sample",
-             "p50", "p99", "p99.9", "B/s.", "B/s.", "ns/s.", "MB");
+  out << absl::StrFormat("\n%-18s %10s %9s %7s %9s %27s %6s %6s %6s %6s\n", "",
+                         "M samples", "server", "server", "client", "ack ms",
+                         "wire", "disk", "seal", "peak")
+      << absl::StrFormat("%-18s %10s %9s %7s %9s %9s %8s %8s %6s %6s %6s %6s\n",
+                         "load", "per s", "ns/sample", "cores", "ns/sample",
+                         "p50", "p99", "p99.9", "B/s.", "B/s.", "ns/s.", "MB");
   for (const LoadFigures& f : report.loads) {
     out << absl::StrFormat(
-        "%-18s %-8s %10.2f %9.1f %7.2f %9.1f %9.2f %8.2f %8.2f %6.2f %6s "
+        "%-18s %10.2f %9.1f %7.2f %9.1f %9.2f %8.2f %8.2f %6.2f %6s "
         "%6s %6.0f\n",
-        f.load, f.subject, f.samples() * 1e-6 / f.result.seconds,
-        f.server_ns_per_sample(),
-        f.result.server_cpu_seconds / f.result.seconds,
+        f.load, f.samples() * 1e-6 / f.result.seconds, f.server_ns_per_sample(),
+        f.result.spent.server_cpu_seconds / f.result.seconds,
         f.client_ns_per_sample(), AckMs(f, 0.5), AckMs(f, 0.99),
         AckMs(f, 0.999), WireBytes(f), OrDash(f.disk_bytes_per_sample),
         OrDash(f.seal_ns_per_sample),
         static_cast<double>(f.peak_resident_bytes) * 1e-6);
-    const LoadFigures* sink = report.Find(f.load, "sink");
-    if (f.subject == "sink" || sink == nullptr) continue;
-    out << absl::StrFormat(
-        "%-18s %-8s %9.2fx %+9.1f ns, %.2fx the server CPU\n", "", "to sink",
-        f.samples() / f.result.seconds /
-            (sink->samples() / sink->result.seconds),
-        f.server_ns_per_sample() - sink->server_ns_per_sample(),
-        f.server_ns_per_sample() / sink->server_ns_per_sample());
   }
 }
 
@@ -68,27 +58,15 @@ void PrintQueries(const Report& report, std::ostream& out) {
   }
 }
 
-void PrintGoals(const Report& report, std::ostream& out) {
-  if (report.goals.empty()) return;
-  out << absl::StrFormat("\n%-52s %10s %10s  %s\n", "target", "found",
-                         "at most", "");
-  for (const Goal& goal : report.goals) {
-    out << absl::StrFormat("%-52s %10.2f %10.2f  %-9s %s\n", goal.what,
-                           goal.value, goal.limit, goal.unit,
-                           goal.met() ? "pass" : "MISS");
-  }
-}
-
 nlohmann::json LoadToJson(const LoadFigures& f) {
   nlohmann::json json = {
       {"load", f.load},
-      {"subject", f.subject},
       {"seconds", f.result.seconds},
       {"samples", f.result.counts.samples},
       {"batches", f.result.counts.batches},
       {"acks", f.result.counts.acks},
       {"samples_per_second", f.samples() / f.result.seconds},
-      {"server_cpu_seconds", f.result.server_cpu_seconds},
+      {"server_cpu_seconds", f.result.spent.server_cpu_seconds},
       {"server_cpu_ns_per_sample", f.server_ns_per_sample()},
       {"client_cpu_ns_per_sample", f.client_ns_per_sample()},
       {"ack_ms",
@@ -123,14 +101,6 @@ Setting Here() {
   return setting;
 }
 
-const LoadFigures* Report::Find(const std::string& load,
-                                const std::string& subject) const {
-  for (const LoadFigures& figures : loads) {
-    if (figures.load == load && figures.subject == subject) return &figures;
-  }
-  return nullptr;
-}
-
 void PrintTable(const Report& report, std::ostream& out) {
   const Setting& setting = report.setting;
   out << absl::StrFormat("%s, %d x %s\n", setting.date, setting.cores,
@@ -149,7 +119,7 @@ void PrintTable(const Report& report, std::ostream& out) {
         report.idle->core_percent,
         static_cast<double>(report.idle->resident_bytes) * 1e-6);
   }
-  PrintGoals(report, out);
+  PrintGoals(report.goals, out);
 }
 
 std::string ToJson(const Report& report) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/goal.h"
 #include "bench/load.h"
 
 namespace waterflow::bench {
@@ -17,7 +18,7 @@ struct Setting {
   std::string date;  // local time with its zone
   std::string cpu_model;
   uint32_t cores = 0;
-  std::string server_version;   // empty: only the sink ran
+  std::string server_version;
   std::string storage_version;  // which RocksDB
   std::string sync;
   std::string workload;
@@ -26,10 +27,8 @@ struct Setting {
 // The current date and this machine.
 Setting Here();
 
-// One load on one subject.
 struct LoadFigures {
-  std::string load;     // "flood, 64 rows"
-  std::string subject;  // "sink" or "server"
+  std::string load;  // "W1 once"
   LoadResult result = {};
   std::optional<double> disk_bytes_per_sample = {};
   // CPU of the sealing thread, all samples sealed.
@@ -38,7 +37,7 @@ struct LoadFigures {
 
   double samples() const { return static_cast<double>(result.counts.samples); }
   double server_ns_per_sample() const {
-    return result.server_cpu_seconds * 1e9 / samples();
+    return result.spent.server_cpu_seconds * 1e9 / samples();
   }
   double client_ns_per_sample() const {
     return result.client_cpu_seconds * 1e9 / samples();
@@ -58,26 +57,12 @@ struct IdleFigures {
   uint64_t resident_bytes = 0;
 };
 
-// A figure that the project promises to keep.
-struct Goal {
-  std::string what;
-  double value = 0;
-  double limit = 0;
-  std::string unit;
-
-  bool met() const { return value <= limit; }
-};
-
 struct Report {
   Setting setting;
   std::vector<LoadFigures> loads;
   std::vector<QueryFigures> queries;
   std::optional<IdleFigures> idle;
   std::vector<Goal> goals;
-
-  // Null when that load did not run on that subject.
-  const LoadFigures* Find(const std::string& load,
-                          const std::string& subject) const;
 };
 
 void PrintTable(const Report& report, std::ostream& out);

@@ -1,5 +1,6 @@
-// The whole benchmark: which loads run on what, in which order and for how
-// long, and the promises that their figures are held against.
+// What a store takes on disk and how fast it answers: W1 and the recorded
+// telemetry once each, queries, a server at rest, and the promises that their
+// figures are held against. How fast it takes data is bench/ingest.
 #ifndef WATERFLOW_BENCH_SUITE_H_
 #define WATERFLOW_BENCH_SUITE_H_
 
@@ -24,26 +25,19 @@ struct SuiteOptions {
   uint32_t connections = 0;
   uint32_t client_threads = 1;
   uint32_t server_threads = 1;
-  // A flood has no more than this on its way in each stream; 0: all the credit
-  // that the server gives. What lies in queues is paid for twice: acks take as
-  // long as it takes to drain them, and bytes are cold when they are copied.
-  size_t max_in_flight_bytes = size_t{256} << 10;
-  // The steady window of the server's main loads; others take a part of it.
-  absl::Duration seconds = absl::Seconds(60);
-  bool sink = true;
-  bool server = true;
+  // How long each query is asked, over and over.
+  absl::Duration seconds = absl::Seconds(3);
   // Of a server that runs already, instead of our own.
   std::string server_address;
   pid_t server_pid = 0;
   std::string sync = "always";
   std::vector<std::string> server_flags;  // more of them for our own
   std::filesystem::path waterflowd;
-  std::filesystem::path self;     // this program, which is also the sink
   std::filesystem::path trace;    // folder of the recorded telemetry
   std::filesystem::path scratch;  // where stores live while they are measured
 };
 
-// "flood64", "flood16", "flood1", "live", "w1", "trace", "query", "idle".
+// "w1", "trace", "query", "idle".
 const std::vector<std::string>& Parts();
 
 // Fills `report` as it goes, so that what was measured before an error or a

@@ -3,6 +3,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
@@ -54,27 +55,42 @@ absl::StatusOr<std::unique_ptr<Target>> Target::Start(
     word = absl::StrReplaceAll(
         word, {{"{data}", folder + "/data"}, {"{port}", folder + "/port"}});
   }
-  auto child = ChildProcess::Start(command, folder + "/log");
+  target->command_ = std::move(command);
+  const absl::Status launched = target->Launch();
+  if (!launched.ok()) return launched;
+  return target;
+}
+
+absl::Status Target::Launch() {
+  auto child = ChildProcess::Start(command_, folder_ / "log");
   if (!child.ok()) return child.status();
-  target->child_ = *std::move(child);
-  target->pid_ = target->child_->pid();
+  child_ = *std::move(child);
+  pid_ = child_->pid();
   const absl::Time end = absl::Now() + kStartTimeout;
-  while (target->address_.empty()) {
-    const bool running = target->child_->Running();
-    if (const int port = ReadPort(target->folder_ / "port"); port != 0) {
-      target->address_ = absl::StrCat("127.0.0.1:", port);
-      break;
-    }
+  int port = 0;
+  while (port == 0) {
+    const bool running = child_->Running();
+    port = ReadPort(folder_ / "port");
+    if (port != 0) break;
     if (!running || absl::Now() > end) {
       return absl::UnavailableError(
-          absl::StrCat(command[0], " did not start:\n", target->child_->Log()));
+          absl::StrCat(command_[0], " did not start:\n", child_->Log()));
     }
     if (!SleepUnlessStopped(absl::Milliseconds(20))) {
       return absl::CancelledError("stopped");
     }
   }
-  target->Connect();
-  return target;
+  address_ = absl::StrCat("127.0.0.1:", port);
+  Connect();
+  return absl::OkStatus();
+}
+
+absl::Status Target::Restart() {
+  const absl::Status stopped = Stop();
+  if (!stopped.ok()) return stopped;
+  std::error_code ignored;
+  std::filesystem::remove(folder_ / "port", ignored);
+  return Launch();
 }
 
 std::unique_ptr<Target> Target::Attach(std::string address, pid_t pid) {
@@ -144,6 +160,19 @@ absl::StatusOr<std::string> Target::CreateRun(const std::string& name) {
       "create run");
   if (!status.ok()) return status;
   return response.run().id();
+}
+
+uint64_t FolderBytes(const std::filesystem::path& folder) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folder, error)) {
+    struct stat file {};
+    if (lstat(entry.path().c_str(), &file) == 0) {
+      bytes += static_cast<uint64_t>(file.st_blocks) * 512;
+    }
+  }
+  return bytes;
 }
 
 uint64_t DiskBytes(const v1::StatsResponse& stats) {

@@ -43,14 +43,20 @@ class Target {
   absl::StatusOr<std::string> CreateRun(const std::string& name);
   // Ends a process of ours in good order.
   absl::Status Stop();
+  // ... and starts it again on what it has left, on another port.
+  absl::Status Restart();
+  // Of ours; what the process keeps its store in.
+  std::filesystem::path data() const { return folder_ / "data"; }
 
  private:
   Target() = default;
+  absl::Status Launch();
   void Connect();
 
   std::string address_;
   pid_t pid_ = 0;
   std::filesystem::path folder_;
+  std::vector<std::string> command_;
   std::unique_ptr<ChildProcess> child_;
   std::shared_ptr<grpc::Channel> channel_;
 };
@@ -58,6 +64,9 @@ class Target {
 // Bytes on disk as docs/design.md counts them: live SST files, write-ahead log
 // and manifest.
 uint64_t DiskBytes(const v1::StatsResponse& stats);
+
+// Of all files in a folder and below, as `du` counts them.
+uint64_t FolderBytes(const std::filesystem::path& folder);
 
 }  // namespace waterflow::bench
 

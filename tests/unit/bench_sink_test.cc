@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/group_backend.h"
 #include "bench/load.h"
-#include "bench/sink.h"
 #include "bench/w1.h"
 #include "server/ingest_front.h"
 
@@ -39,12 +39,12 @@ class SinkTest : public testing::Test {
     ASSERT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
     options_.address = "127.0.0.1:" + std::to_string(front_->port());
-    options_.server_cpu = [] { return 0.0; };
+    options_.counters = [] { return OsCounters(); };
     options_.warmup = absl::Milliseconds(20);
     options_.window = absl::Seconds(30);
   }
 
-  CountingBackend backend_;
+  GroupBackend backend_;
   std::unique_ptr<server::IngestFront> front_;
   LoadOptions options_;
 };

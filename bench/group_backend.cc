@@ -1,4 +1,4 @@
-#include "bench/sink.h"
+#include "bench/group_backend.h"
 
 #include <google/protobuf/io/coded_stream.h>
 
@@ -47,11 +47,13 @@ std::optional<LanePosition> EndOfBatch(absl::string_view body) {
 
 }  // namespace
 
-class CountingBackend::Session final : public storage::StreamSession {
+class GroupBackend::Session final : public storage::StreamSession {
  public:
-  Session(CountingBackend* backend,
+  Session(GroupBackend* backend, storage::StreamOptions stream,
           std::shared_ptr<storage::StreamObserver> observer)
-      : backend_(backend), observer_(std::move(observer)) {}
+      : backend_(backend),
+        stream_(std::move(stream)),
+        observer_(std::move(observer)) {}
 
   const std::vector<LanePosition>& known_lanes() const override {
     return known_lanes_;
@@ -63,25 +65,30 @@ class CountingBackend::Session final : public storage::StreamSession {
     const std::optional<LanePosition> lane = EndOfBatch(body.view());
     if (!lane.has_value()) {
       return storage::Rejection{
-          .status = absl::InvalidArgumentError("the sink cannot read a batch")};
+          .status = absl::InvalidArgumentError("a batch that cannot be read")};
     }
-    backend_->Count(observer_, *lane, body.size, &group_, &slot_);
+    const size_t size = body.size;
+    const absl::Status taken = backend_->store_->Take(stream_, std::move(body));
+    if (!taken.ok()) return storage::Rejection{.status = taken};
+    backend_->Count(observer_, *lane, size, &group_, &slot_);
     return std::nullopt;
   }
   void Heartbeat(int64_t) override {}
 
  private:
-  CountingBackend* const backend_;
+  GroupBackend* const backend_;
+  const storage::StreamOptions stream_;
   const std::shared_ptr<storage::StreamObserver> observer_;
   const std::vector<LanePosition> known_lanes_;
   uint64_t group_ = 0;
   size_t slot_ = 0;
 };
 
-CountingBackend::CountingBackend(SinkOptions options)
-    : options_(options), thread_([this] { Run(); }) {}
+GroupBackend::GroupBackend(std::unique_ptr<BatchStore> store,
+                           GroupOptions options)
+    : store_(std::move(store)), options_(options), thread_([this] { Run(); }) {}
 
-CountingBackend::~CountingBackend() {
+GroupBackend::~GroupBackend() {
   {
     storage::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -90,13 +97,14 @@ CountingBackend::~CountingBackend() {
   thread_.join();
 }
 
-void CountingBackend::OpenStream(
-    storage::StreamOptions /*options*/,
-    std::shared_ptr<storage::StreamObserver> observer, OpenedCallback done) {
-  done(std::make_unique<Session>(this, std::move(observer)));
+void GroupBackend::OpenStream(storage::StreamOptions options,
+                              std::shared_ptr<storage::StreamObserver> observer,
+                              OpenedCallback done) {
+  done(
+      std::make_unique<Session>(this, std::move(options), std::move(observer)));
 }
 
-void CountingBackend::Count(
+void GroupBackend::Count(
     const std::shared_ptr<storage::StreamObserver>& observer, LanePosition lane,
     size_t bytes, uint64_t* group, size_t* slot) {
   pending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
@@ -123,7 +131,7 @@ void CountingBackend::Count(
   entry.lanes.push_back(lane);
 }
 
-void CountingBackend::AwaitGroup() {
+void GroupBackend::AwaitGroup() {
   while (group_bytes_ == 0 && !stopping_) wake_.Wait(&mutex_);
   const absl::Time end = absl::Now() + options_.gather;
   while (group_bytes_ < options_.group_bytes && !stopping_) {
@@ -133,7 +141,7 @@ void CountingBackend::AwaitGroup() {
   }
 }
 
-void CountingBackend::Run() {
+void GroupBackend::Run() {
   std::vector<Entry> group;
   for (storage::Position position{1};; ++position.value) {
     size_t bytes = 0;
@@ -145,29 +153,38 @@ void CountingBackend::Run() {
       bytes = std::exchange(group_bytes_, 0);
       ++group_;
     }
+    const absl::Status committed = store_->Commit();
     pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
     for (const Entry& entry : group) {
-      entry.observer->OnDurable(entry.lanes, position, entry.bytes);
+      if (committed.ok()) {
+        entry.observer->OnDurable(entry.lanes, position, entry.bytes);
+      } else {
+        entry.observer->OnEnded(committed);
+      }
     }
     group.clear();
   }
 }
 
-absl::Status RunSink(const std::string& listen, int threads,
-                     const std::string& port_file) {
-  CountingBackend backend;
-  auto front = server::IngestFront::Start(
-      {.listen = listen, .threads = threads, .ingest = nullptr, .services = {}},
-      &backend);
+absl::Status RunGroupServer(const GroupServerOptions& options) {
+  auto store = MakeBatchStore(options.store, options.folder);
+  if (!store.ok()) return store.status();
+  GroupBackend backend(*std::move(store));
+  auto front = server::IngestFront::Start({.listen = options.listen,
+                                           .threads = options.threads,
+                                           .ingest = nullptr,
+                                           .services = {}},
+                                          &backend);
   if (!front.ok()) return front.status();
-  std::printf("sink on port %d, Ctrl-C ends it\n", (*front)->port());
+  std::printf("%s on port %d, Ctrl-C ends it\n", options.store.c_str(),
+              (*front)->port());
   std::fflush(stdout);
-  if (!port_file.empty()) {
+  if (!options.port_file.empty()) {
     // In one step, so that nobody reads half of it.
-    const std::string unfinished = port_file + ".new";
+    const std::string unfinished = options.port_file + ".new";
     std::ofstream(unfinished) << (*front)->port() << "\n";
     std::error_code error;
-    std::filesystem::rename(unfinished, port_file, error);
+    std::filesystem::rename(unfinished, options.port_file, error);
     if (error) return absl::InternalError(error.message());
   }
   WaitForStop();

@@ -1,11 +1,13 @@
-// The gRPC ceiling: the server's own front over a backend that counts bytes and
-// acks, and stores nothing. What the server costs above it is the engine.
-#ifndef WATERFLOW_BENCH_SINK_H_
-#define WATERFLOW_BENCH_SINK_H_
+// The server's own front over something simpler than the engine: it acks as the
+// engine does, and what becomes of the bytes is a BatchStore's business. What
+// the server costs above the one that stores nothing is the engine.
+#ifndef WATERFLOW_BENCH_GROUP_BACKEND_H_
+#define WATERFLOW_BENCH_GROUP_BACKEND_H_
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,25 +17,27 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "bench/batch_store.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/mutex.h"
 
 namespace waterflow::bench {
 
-struct SinkOptions {
+struct GroupOptions {
   // As the engine gathers commit groups.
   absl::Duration gather = absl::Milliseconds(5);
   size_t group_bytes = size_t{4} << 20;
 };
 
-// Acks in groups as the engine's committer does, with no disk behind it: a
-// group starts with the first batch that arrives and is acked, from a thread of
-// its own, when it is `gather` old or has `group_bytes`.
-class CountingBackend final : public storage::IngestBackend {
+// Acks in groups as the engine's committer does: a group starts with the first
+// batch that arrives and is committed and acked, from a thread of its own, when
+// it is `gather` old or has `group_bytes`.
+class GroupBackend final : public storage::IngestBackend {
  public:
-  explicit CountingBackend(SinkOptions options = {});
+  explicit GroupBackend(std::unique_ptr<BatchStore> store = MakeSinkStore(),
+                        GroupOptions options = {});
   // After the last session.
-  ~CountingBackend() override;
+  ~GroupBackend() override;
 
   void OpenStream(storage::StreamOptions options,
                   std::shared_ptr<storage::StreamObserver> observer,
@@ -58,7 +62,8 @@ class CountingBackend final : public storage::IngestBackend {
   void Run();
   void AwaitGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const SinkOptions options_;
+  const std::unique_ptr<BatchStore> store_;
+  const GroupOptions options_;
   std::atomic<size_t> pending_bytes_{0};
   storage::Mutex mutex_;
   storage::CondVar wake_;
@@ -69,11 +74,17 @@ class CountingBackend final : public storage::IngestBackend {
   std::thread thread_;
 };
 
-// Serves until SIGINT or SIGTERM. Leaves its port in `port_file`, if one is
-// named, and prints it.
-absl::Status RunSink(const std::string& listen, int threads,
-                     const std::string& port_file);
+struct GroupServerOptions {
+  std::string listen = "127.0.0.1:0";
+  int threads = 1;
+  std::string port_file;         // the bound port is left here; empty: nowhere
+  std::string store = "sink";    // see MakeBatchStore
+  std::filesystem::path folder;  // of the store
+};
+
+// Serves until SIGINT or SIGTERM.
+absl::Status RunGroupServer(const GroupServerOptions& options);
 
 }  // namespace waterflow::bench
 
-#endif  // WATERFLOW_BENCH_SINK_H_
+#endif  // WATERFLOW_BENCH_GROUP_BACKEND_H_

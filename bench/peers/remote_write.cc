@@ -1,0 +1,116 @@
+// VictoriaMetrics and Prometheus, by Prometheus remote write 1.0: a compressed
+// protobuf message of series with labels. Neither syncs before it answers.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bench/http_load.h"
+#include "bench/peers/http_server.h"
+#include "bench/peers/peer.h"
+#include "bench/peers/remote_write_requests.h"
+
+namespace waterflow::bench {
+namespace {
+
+constexpr absl::Duration kOnceTimeout = absl::Minutes(10);
+
+class RemoteWritePeer final : public Peer {
+ public:
+  RemoteWritePeer(std::string name, const PeerOptions& options)
+      : name_(std::move(name)), options_(options) {}
+
+  absl::Status Installed() const override {
+    return FindProgram(options_.peers, name_).empty() ? NotInstalled(name_)
+                                                      : absl::OkStatus();
+  }
+  std::string version() const override {
+    return InstalledVersion(options_.peers, name_);
+  }
+  absl::StatusOr<Measures> Run(const Shape& shape, const Dataset& workload,
+                               absl::Duration window) override;
+
+ private:
+  absl::StatusOr<std::unique_ptr<HttpServer>> Start() const;
+
+  const std::string name_;
+  const PeerOptions& options_;
+};
+
+// Both keep everything: what W1 logs lies hours back.
+absl::StatusOr<std::unique_ptr<HttpServer>> RemoteWritePeer::Start() const {
+  const std::string program = FindProgram(options_.peers, name_).string();
+  if (name_ == kVictoriaMetrics) {
+    return HttpServer::Start(
+        {.command = {program, "-storageDataPath={data}",
+                     "-httpListenAddr=127.0.0.1:{port}",
+                     "-retentionPeriod=100y", "-loggerLevel=ERROR"},
+         .files = {},
+         .ready = "/health",
+         .scratch = options_.scratch});
+  }
+  return HttpServer::Start(
+      {.command = {program, "--config.file={folder}/prometheus.yml",
+                   "--storage.tsdb.path={data}",
+                   "--storage.tsdb.retention.time=100y",
+                   "--web.listen-address=127.0.0.1:{port}",
+                   "--web.enable-remote-write-receiver", "--log.level=error"},
+       .files = {{"prometheus.yml", ""}},
+       .ready = "/-/ready",
+       .scratch = options_.scratch});
+}
+
+absl::StatusOr<Measures> RemoteWritePeer::Run(const Shape& shape,
+                                              const Dataset& workload,
+                                              absl::Duration window) {
+  auto server = Start();
+  if (!server.ok()) return server.status();
+  HttpLoadOptions options;
+  options.port = (*server)->port();
+  options.target = "/api/v1/write";
+  options.headers = {{"Content-Type", "application/x-protobuf"},
+                     {"Content-Encoding", "snappy"},
+                     {"X-Prometheus-Remote-Write-Version", "0.1.0"},
+                     {"User-Agent", "waterflow-bench"}};
+  LoadOptions& load = options.load;
+  load.connections = shape.connections == 0 ? shape.workers : shape.connections;
+  load.window = window;
+  load.warmup = std::min(absl::Seconds(3), window);
+  load.period = shape.period;
+  load.spread = shape.spread;
+  load.counters = [&server] { return (*server)->Counters(); };
+  if (shape.live()) {
+    load.shape = LoadShape::kLive;
+  } else if (shape.kind == ShapeKind::kOnce) {
+    load.shape = LoadShape::kOnce;
+    load.window = kOnceTimeout;
+  }
+  const absl::StatusOr<ProcessUsage> before = (*server)->Usage();
+  if (!before.ok()) return before.status();
+  RemoteWriteRequests requests(shape, workload, load.connections);
+  const absl::StatusOr<LoadResult> result = RunHttpLoad(options, &requests);
+  if (!result.ok()) return result.status();
+  const absl::StatusOr<ProcessUsage> after = (*server)->Usage();
+  if (!after.ok()) return after.status();
+  Measures measures = FromLoad(*result);
+  measures["peak_rss_mb"] =
+      static_cast<double>(after->peak_resident_bytes) * 1e-6;
+  if (shape.weigh_memory) {
+    measures["rss_bytes_per_series"] =
+        (static_cast<double>(after->resident_bytes) -
+         static_cast<double>(before->resident_bytes)) /
+        (static_cast<double>(shape.workers) * shape.metrics);
+  }
+  measures["disk_bytes_per_sample"] =
+      static_cast<double>((*server)->StopAndWeigh()) /
+      static_cast<double>(result->total_samples);
+  return measures;
+}
+
+}  // namespace
+
+std::unique_ptr<Peer> MakeRemoteWrite(const std::string& name,
+                                      const PeerOptions& options) {
+  return std::make_unique<RemoteWritePeer>(name, options);
+}
+
+}  // namespace waterflow::bench
