@@ -5,6 +5,9 @@
 //                 batches are not durable, and goes on when acks bring it below
 //   per store     reading stops on every stream while the backend has more than
 //                 max_pending_bytes() on its way to the disk
+//   per project   reading stops while its streams logged more rows than they
+//   may
+//                 in a second (StreamSession::Throttled)
 //   per session   reading stops while kMaxQueuedRejections wait for a client
 //                 that does not read its answers
 #ifndef WATERFLOW_SERVER_ADMISSION_H_
@@ -20,9 +23,11 @@ namespace waterflow::server {
 
 inline constexpr size_t kStreamCreditBytes = size_t{16} << 20;
 inline constexpr size_t kMaxQueuedRejections = 64;
-// How often streams that wait for the store look again: the news that there is
-// room may go to another thread's streams.
-inline constexpr absl::Duration kStoreRecheck = absl::Milliseconds(10);
+// How often streams that wait for the store or for a rate look again: the news
+// that there is room may go to another thread's streams.
+inline constexpr absl::Duration kRecheck = absl::Milliseconds(10);
+// A stream that waits for a rate asks again after this at the latest.
+inline constexpr absl::Duration kMaxThrottle = absl::Seconds(1);
 
 // The bytes of one stream that are taken and not yet durable.
 class StreamCredit {

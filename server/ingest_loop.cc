@@ -77,7 +77,7 @@ void IngestLoop::AcceptNext() {
 }
 
 void IngestLoop::Retire(IngestSession* session) {
-  awaiting_room_.erase(session);
+  waiting_.erase(session);
   sessions_.erase(session);
   NoteIfDrained();
 }
@@ -111,27 +111,36 @@ void IngestLoop::DrainSessions() {
   NoteIfDrained();
 }
 
-void IngestLoop::AwaitRoom(IngestSession* session) {
-  awaiting_room_.insert(session);
-  if (rechecking_ || stopping_) return;
+void IngestLoop::ResumeAfter(IngestSession* session, absl::Duration wait) {
+  waiting_[session] = absl::Now() + wait;
+  SetRecheck();
+}
+
+void IngestLoop::SetRecheck() {
+  if (rechecking_ || stopping_ || waiting_.empty()) return;
   rechecking_ = true;
-  recheck_.Set(queue_.get(),
-               std::chrono::system_clock::now() +
-                   absl::ToChronoMicroseconds(kStoreRecheck),
-               &recheck_tag_);
+  recheck_.Set(
+      queue_.get(),
+      std::chrono::system_clock::now() + absl::ToChronoMicroseconds(kRecheck),
+      &recheck_tag_);
 }
 
 void IngestLoop::OnRecheck() {
   rechecking_ = false;
   ResumeWaiting();
+  SetRecheck();
 }
 
 void IngestLoop::ResumeWaiting() {
-  if (awaiting_room_.empty() || stopping_) return;
-  // Those that find the store full again put themselves back.
-  const absl::flat_hash_set<IngestSession*> waiting =
-      std::exchange(awaiting_room_, {});
-  for (IngestSession* session : waiting) session->ResumeReading();
+  if (waiting_.empty() || stopping_) return;
+  const absl::Time now = absl::Now();
+  std::vector<IngestSession*> due;
+  for (const auto& [session, from] : waiting_) {
+    if (from <= now) due.push_back(session);
+  }
+  for (IngestSession* session : due) waiting_.erase(session);
+  // Those that must wait still put themselves back.
+  for (IngestSession* session : due) session->ResumeReading();
 }
 
 }  // namespace waterflow::server

@@ -19,7 +19,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "server/mailbox.h"
 #include "storage/ingest_backend.h"
@@ -65,8 +64,9 @@ class IngestLoop {
   void AcceptNext();
   // Deletes a session that has nothing under way.
   void Retire(IngestSession* session);
-  // Has the session resume reading when the store has room.
-  void AwaitRoom(IngestSession* session);
+  // Has the session resume reading after `wait`, at the latest when the loop
+  // looks next after that: some milliseconds.
+  void ResumeAfter(IngestSession* session, absl::Duration wait);
 
   // Scratch messages whose memory is used over and over.
   v1::StreamRequest* request() { return &request_; }
@@ -76,6 +76,7 @@ class IngestLoop {
   void Run();
   void OnMail();
   void OnRecheck();
+  void SetRecheck();
   void ResumeWaiting();
   void DrainSessions();
   // Tells AwaitDrained when only the session that waits for a call is left.
@@ -100,7 +101,8 @@ class IngestLoop {
   bool draining_ = false;
   bool stopping_ = false;
   absl::flat_hash_map<IngestSession*, std::unique_ptr<IngestSession>> sessions_;
-  absl::flat_hash_set<IngestSession*> awaiting_room_;
+  // And from when on each may go on.
+  absl::flat_hash_map<IngestSession*, absl::Time> waiting_;
   bool rechecking_ = false;
   grpc::Alarm recheck_;
   std::vector<Letter> letters_;

@@ -180,7 +180,13 @@ bool IngestSession::MayRead() {
         return false;  // an ack or a write goes on from here
       }
       if (StoreIsFull(*loop_->backend())) {
-        loop_->AwaitRoom(this);
+        loop_->ResumeAfter(this, absl::ZeroDuration());
+        return false;
+      }
+      if (const absl::Duration wait = session_->Throttled();
+          wait > absl::ZeroDuration()) {
+        // Not for long: the limit may be raised meanwhile.
+        loop_->ResumeAfter(this, std::min(wait, kMaxThrottle));
         return false;
       }
       return true;

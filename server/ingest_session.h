@@ -55,7 +55,7 @@ class IngestSession {
   // What the engine said.
   void Hear(News news);
 
-  // The store has room again.
+  // What it waited for may be so: the store has room, a limit's second passed.
   void ResumeReading();
 
   // Takes nothing more, acks what becomes durable, ends the call with `status`.
