@@ -150,6 +150,11 @@ void AddOptions(CLI::App* app, Options* options) {
       ->check(CLI::Range(1u, storage::kMaxRank))
       ->capture_default_str()
       ->envname("WATERFLOW_MAX_WORKERS_PER_RUN");
+  app->add_option("--max-streams", options->max_streams,
+                  "Streams that may be open at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->envname("WATERFLOW_MAX_STREAMS");
   app->add_option("--grpc-threads", options->grpc_threads,
                   "Threads that receive streams")
       ->check(CLI::Range(1, 256))

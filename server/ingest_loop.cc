@@ -12,15 +12,20 @@
 namespace waterflow::server {
 
 IngestLoop::IngestLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue,
-                       StreamService* service, storage::IngestBackend* backend)
+                       StreamService* service, storage::IngestBackend* backend,
+                       Admission* admission)
     : service_(service),
       backend_(backend),
+      admission_(admission),
       queue_(std::move(queue)),
       mail_tag_{
           [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnMail(); },
           this},
       recheck_tag_{
           [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnRecheck(); },
+          this},
+      look_tag_{
+          [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnLook(); },
           this},
       mailbox_(std::make_shared<Mailbox>(queue_.get(), &mail_tag_)) {}
 
@@ -60,6 +65,7 @@ void IngestLoop::Stop() {
 
 void IngestLoop::Run() {
   AcceptNext();
+  SetLook();
   void* tag;
   bool ok;
   while (queue_->Next(&tag, &ok)) {
@@ -97,18 +103,40 @@ void IngestLoop::OnMail() {
     stopping_ = true;
     mailbox_->Close();
     if (rechecking_) recheck_.Cancel();
+    look_.Cancel();
     queue_->Shutdown();
   }
 }
 
 void IngestLoop::DrainSessions() {
   draining_ = true;
-  std::vector<IngestSession*> all;
-  for (const auto& [session, owned] : sessions_) all.push_back(session);
-  for (IngestSession* session : all) {
+  for (IngestSession* session : AllSessions()) {
     session->Drain(absl::UnavailableError("server is stopping"));
   }
   NoteIfDrained();
+}
+
+std::vector<IngestSession*> IngestLoop::AllSessions() const {
+  std::vector<IngestSession*> all;
+  for (const auto& [session, owned] : sessions_) all.push_back(session);
+  return all;
+}
+
+void IngestLoop::SetLook() {
+  if (stopping_) return;
+  look_.Set(queue_.get(),
+            std::chrono::system_clock::now() +
+                absl::ToChronoMicroseconds(admission_->patience() /
+                                           kLooksPerPatience),
+            &look_tag_);
+}
+
+void IngestLoop::OnLook() {
+  ++looks_;
+  if (!stopping_) {
+    for (IngestSession* session : AllSessions()) session->Look();
+  }
+  SetLook();
 }
 
 void IngestLoop::ResumeAfter(IngestSession* session, absl::Duration wait) {

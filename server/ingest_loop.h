@@ -20,6 +20,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "server/admission.h"
 #include "server/mailbox.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/mutex.h"
@@ -39,9 +40,10 @@ struct CqTag {
 
 class IngestLoop {
  public:
-  // Neither `service` nor `backend` is owned; both must outlive the loop.
+  // None of the three is owned; all must outlive the loop.
   IngestLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue,
-             StreamService* service, storage::IngestBackend* backend);
+             StreamService* service, storage::IngestBackend* backend,
+             Admission* admission);
   ~IngestLoop();
 
   void Start();
@@ -53,6 +55,7 @@ class IngestLoop {
   // ---- for the sessions, on the loop's thread ----
   StreamService* service() const { return service_; }
   storage::IngestBackend* backend() const { return backend_; }
+  Admission* admission() const { return admission_; }
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
   // No operation may be started any more.
@@ -68,6 +71,13 @@ class IngestLoop {
   // looks next after that: some milliseconds.
   void ResumeAfter(IngestSession* session, absl::Duration wait);
 
+  // How often all sessions were looked at; and whether that is longer ago than
+  // the server's patience.
+  uint32_t looks() const { return looks_; }
+  bool PatienceIsOver(uint32_t since_look) const {
+    return looks_ - since_look > kLooksPerPatience;
+  }
+
   // Scratch messages whose memory is used over and over.
   v1::StreamRequest* request() { return &request_; }
   v1::StreamResponse* response() { return &response_; }
@@ -76,6 +86,9 @@ class IngestLoop {
   void Run();
   void OnMail();
   void OnRecheck();
+  void OnLook();
+  void SetLook();
+  std::vector<IngestSession*> AllSessions() const;
   void SetRecheck();
   void ResumeWaiting();
   void DrainSessions();
@@ -84,9 +97,11 @@ class IngestLoop {
 
   StreamService* const service_;
   storage::IngestBackend* const backend_;
+  Admission* const admission_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   CqTag mail_tag_;
   CqTag recheck_tag_;
+  CqTag look_tag_;
   const std::shared_ptr<Mailbox> mailbox_;
 
   // Orders from other threads, carried out when the mailbox is nudged.
@@ -104,6 +119,8 @@ class IngestLoop {
   // And from when on each may go on.
   absl::flat_hash_map<IngestSession*, absl::Time> waiting_;
   bool rechecking_ = false;
+  uint32_t looks_ = 0;
+  grpc::Alarm look_;
   grpc::Alarm recheck_;
   std::vector<Letter> letters_;
   v1::StreamRequest request_;

@@ -33,7 +33,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
                           .threads = options.grpc_threads,
                           .ingest = &server->ingest_,
                           .services = {&server->query_, &server->tracking_,
-                                       &server->admin_, &server->health_}},
+                                       &server->admin_, &server->health_},
+                          .max_streams = options.max_streams},
                          server->engine_.get());
   if (!front.ok()) return front.status();
   server->front_ = *std::move(front);
