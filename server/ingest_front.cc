@@ -39,6 +39,10 @@ void Configure(const IngestFrontOptions& options,
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   add_milliseconds(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                    kClientPingInterval);
+  // gRPC checks the size of a message before it unpacks it, and some KiB of
+  // zeros unpack to all the memory there is. Such calls are UNIMPLEMENTED.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   // Two servers on one port would share its connections at random.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // The ordinary methods. Their queue does not poll, as the loops' queues do
