@@ -11,10 +11,16 @@
 //   per session   reading stops while kMaxQueuedRejections wait for a client
 //                 that does not read its answers
 //
-// The credit of each stream is what the store has free (the dynamic thresholds
-// of Choudhury and Hahne for shared buffers, with a factor of one). One busy
-// stream gets all it can use; n busy ones settle at 1/(n+1) of the bound each,
-// so that they never fill it and a slow stream always finds room.
+// The credit of each stream is the smaller of two:
+//   - what the store has free (the dynamic thresholds of Choudhury and Hahne
+//   for
+//     shared buffers, with a factor of one). One busy stream gets all it can
+//     use; n busy ones settle at 1/(n+1) of the bound each, so that they never
+//     fill it and a slow stream always finds room;
+//   - its share of kPromisedBounds times the bound, so that all credits
+//   together
+//     are bounded even if all streams use them at the same instant. Most do
+//     not: hence more than one bound.
 //
 // Who goes on against all this, for as long as `patience`, is sent away.
 #ifndef WATERFLOW_SERVER_ADMISSION_H_
@@ -32,6 +38,7 @@ namespace waterflow::server {
 
 inline constexpr size_t kMaxStreamCreditBytes = size_t{16} << 20;
 inline constexpr size_t kMinStreamCreditBytes = size_t{64} << 10;
+inline constexpr size_t kPromisedBounds = 8;
 inline constexpr size_t kMaxQueuedRejections = 64;
 // How often streams that wait for the store or for a rate look again: the news
 // that there is room may go to another thread's streams.
@@ -63,7 +70,10 @@ class Admission {
   size_t credit() const {
     const size_t pending = backend_->pending_bytes();
     const size_t bound = backend_->max_pending_bytes();
-    return std::clamp(bound - std::min(pending, bound), kMinStreamCreditBytes,
+    const size_t free = bound - std::min(pending, bound);
+    const size_t share =
+        kPromisedBounds * bound / std::max<size_t>(streams_.load(), 1);
+    return std::clamp(std::min(free, share), kMinStreamCreditBytes,
                       kMaxStreamCreditBytes);
   }
 

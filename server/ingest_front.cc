@@ -1,5 +1,6 @@
 #include "server/ingest_front.h"
 
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
@@ -43,6 +44,11 @@ void Configure(const IngestFrontOptions& options,
   // zeros unpack to all the memory there is. Such calls are UNIMPLEMENTED.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  if (options.receive_memory_bytes > 0) {
+    grpc::ResourceQuota quota("receive");
+    quota.Resize(options.receive_memory_bytes);
+    builder->SetResourceQuota(quota);
+  }
   // Two servers on one port would share its connections at random.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // The ordinary methods. Their queue does not poll, as the loops' queues do

@@ -32,6 +32,9 @@ struct IngestFrontOptions {
   StreamService* ingest = nullptr;
   // Served on the same port. Not owned.
   std::vector<grpc::Service*> services = {};
+  // What gRPC may hold for connections, calls and messages on their way; above
+  // it, it ends some. 0: no limit.
+  uint64_t receive_memory_bytes = 0;
   // Calls of Ingest.Stream that may be open at once.
   uint32_t max_streams = kDefaultMaxStreams;
   // How long a call may go without its Open, not read its answers, or send more

@@ -42,6 +42,16 @@ TEST(Admission, CreditIsWhatTheStoreHasFreeWithinBounds) {
   EXPECT_TRUE(admission.store_is_full());
 }
 
+TEST(Admission, CreditsOfAllStreamsTogetherAreBounded) {
+  testing::CountingBackend backend;
+  backend.set_max_pending_bytes(64 << 20);
+  Admission admission(&backend, 10000, kShort);
+  for (int i = 0; i < 1024; ++i) ASSERT_TRUE(admission.Enter());
+  EXPECT_EQ(admission.credit(), 512u << 10);
+  for (int i = 0; i < 1022; ++i) admission.Leave();
+  EXPECT_EQ(admission.credit(), kMaxStreamCreditBytes);
+}
+
 TEST(Admission, BusyStreamsShareTheStoreAndLeaveRoom) {
   testing::CountingBackend backend;
   backend.set_max_pending_bytes(64 << 20);
