@@ -24,16 +24,18 @@ class FrontFixture : public ::testing::Test {
         front_(IngestFront::Start(options, &backend_).value()),
         channel_(NewChannel()) {}
 
+  std::string address() const {
+    return absl::StrCat("127.0.0.1:", front_->port());
+  }
   // A connection of its own for each channel.
   std::shared_ptr<grpc::Channel> NewChannel() const {
-    return NewChannelTo(front_->port());
+    return NewChannelTo(address());
   }
   static std::shared_ptr<grpc::Channel> NewChannelTo(
-      int port, grpc::ChannelArguments arguments = {}) {
+      const std::string& address, grpc::ChannelArguments arguments = {}) {
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port),
-                                     grpc::InsecureChannelCredentials(),
-                                     arguments);
+    return grpc::CreateCustomChannel(
+        address, grpc::InsecureChannelCredentials(), arguments);
   }
 
   static v1::Open ValidOpen() {

@@ -3,6 +3,7 @@
 // others alone.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,19 +13,33 @@
 
 #include "absl/time/clock.h"
 #include "server/admission.h"
+#include "tests/crash/tcp_proxy.h"
 #include "tests/unit/server/front_fixture.h"
-#include "tests/unit/server/tcp_proxy.h"
 
 namespace waterflow::server {
 namespace {
 
-using testing::ConnectTo;
 using testing::DenseBatch;
 using ::testing::HasSubstr;
 using testing::StreamClient;
 using testing::TcpProxy;
 
 constexpr absl::Duration kShort = absl::Milliseconds(40);
+
+// A connection to a port of the loopback; -1: none.
+int ConnectTo(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address),
+              sizeof(address)) == 0) {
+    return fd;
+  }
+  close(fd);
+  return -1;
+}
 
 v1::Batch LargeBatch() {  // 1 MiB
   return DenseBatch(0, 0, std::vector(16, std::vector<double>(8192, 1.5)));
@@ -135,7 +150,7 @@ TEST_F(HostileClientTest, ClientThatReadsNoAnswersIsSentAway) {
   // the bandwidth.
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  const auto client = OpenedClient(NewChannelTo(front_->port(), arguments));
+  const auto client = OpenedClient(NewChannelTo(address(), arguments));
   while (client->SendRaw("\x1a\x03\xff\xff\xff")) {
   }
   const grpc::Status status = client->Finish();
@@ -190,27 +205,88 @@ TEST_F(SilentPeerTest, ConnectionThatSaysNothingIsClosed) {
 
 TEST_F(SilentPeerTest, HalfOpenConnectionIsNoticedAndItsStreamsEnd) {
   TcpProxy proxy(front_->port());
-  const auto lost = OpenedClient(NewChannelTo(proxy.port()));
+  const auto lost = OpenedClient(NewChannelTo(proxy.address()));
   backend_.AwaitSessions(1);
-  proxy.FallSilent();
+  proxy.SetStalled(true);
   backend_.AwaitSessions(0);
   ExpectOthersGoOn();
 }
 
-// An attacker with many connections that each begin a large message and never
-// end it.
-TEST_F(HostileClientTest, MessagesThatNeverEndHoldNobodyUp) {
-  const auto slow = OpenedClient(NewChannel());
-  // A frame that announces 16 MiB, of which little comes.
+constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+std::string Frame(char type, char flags, char stream,
+                  const std::string& payload) {
+  std::string frame = {'\0', '\0',  static_cast<char>(payload.size()),
+                       type, flags, '\0',
+                       '\0', '\0',  stream};
+  return frame + payload;
+}
+
+// A literal header without Huffman's code (RFC 7541, 6.2.2).
+std::string Header(const std::string& name, const std::string& value) {
+  std::string header(1, '\0');
+  header.push_back(static_cast<char>(name.size()));
+  header += name;
+  header.push_back(static_cast<char>(value.size()));
+  return header + value;
+}
+
+bool SendBytes(int to, const std::string& bytes) {
+  return send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+         static_cast<ssize_t>(bytes.size());
+}
+
+// Each call begins a message of 16 MiB, of which only some bytes come.
+TEST_F(HostileClientTest, CallsThatTrickleGiveTheirPlacesBack) {
+  const int slow = ConnectTo(front_->port());
+  ASSERT_GE(slow, 0);
+  constexpr char kHeaders = 1, kData = 0, kSettings = 4, kEndHeaders = 4;
+  ASSERT_TRUE(SendBytes(slow, kPreface + Frame(kSettings, 0, 0, "")));
+  for (const char stream : {1, 3, 5}) {
+    ASSERT_TRUE(SendBytes(
+        slow, Frame(kHeaders, kEndHeaders, stream,
+                    Header(":method", "POST") + Header(":scheme", "http") +
+                        Header(":path", "/waterflow.v1.Ingest/Stream") +
+                        Header(":authority", "localhost") +
+                        Header("content-type", "application/grpc") +
+                        Header("te", "trailers"))));
+    ASSERT_TRUE(SendBytes(
+        slow, Frame(kData, 0, stream, std::string("\0\1\0\0\0\x1a", 6))));
+  }
+  // Each is told the end, in headers of its stream.
+  constexpr char kEndStream = 1;
+  std::string received;
+  int ended = 0;
+  while (ended < 3) {
+    char bytes[4096];
+    const ssize_t size = recv(slow, bytes, sizeof(bytes), 0);
+    ASSERT_GT(size, 0);
+    received.append(bytes, size);
+    while (received.size() >= 9) {
+      const size_t length = 9 + static_cast<uint8_t>(received[2]) +
+                            256 * static_cast<uint8_t>(received[1]);
+      if (received.size() < length) break;
+      if (received[3] == kHeaders && (received[4] & kEndStream) != 0) ++ended;
+      received.erase(0, length);
+    }
+  }
+  ExpectOthersGoOn();
+  close(slow);
+}
+
+TEST_F(HostileClientTest, OversizedFrameEndsOnlyItsConnection) {
+  const auto other = OpenedClient();
   const int raw = ConnectTo(front_->port());
   ASSERT_GE(raw, 0);
-  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-  ASSERT_EQ(send(raw, preface.data(), preface.size(), 0),
-            static_cast<ssize_t>(preface.size()));
-  const std::string frame("\xff\xff\xff\x00\x00\x00\x00\x00\x01only this", 18);
-  send(raw, frame.data(), frame.size(), MSG_NOSIGNAL);
-  ExpectOthersGoOn();
+  ASSERT_TRUE(SendBytes(raw, kPreface));
+  // A frame of 16 MiB - 1, where 16 KiB are allowed.
+  SendBytes(raw,
+            std::string("\xff\xff\xff\0\0\0\0\0\1", 9) + std::string(100, 'x'));
+  char bytes[4096];
+  while (recv(raw, bytes, sizeof(bytes), 0) > 0) {
+  }
   close(raw);
+  ExpectOthersGoOn();
 }
 
 }  // namespace
