@@ -163,6 +163,9 @@ void ToProto(const storage::Project& project, v1::Project* out) {
   out->set_updated_ns(project.updated_ns);
   out->set_run_count(project.run_count);
   out->set_retention_age_ns(project.retention_age_ns);
+  out->set_max_rows_per_second(project.max_rows_per_second);
+  out->set_max_disk_bytes(project.max_disk_bytes);
+  out->set_disk_bytes(project.disk_bytes);
 }
 
 void ToProto(const storage::Run& run, v1::Run* out) {

@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "server/version.h"
 #include "storage/format/keys.h"
+#include "storage/model/limits.h"
 
 namespace waterflow::server {
 namespace {
@@ -137,6 +138,23 @@ void AddOptions(CLI::App* app, Options* options) {
           &engine.retention_bytes,
           "While files take more than this, the runs that ended first are "
           "deleted; 0: no limit");
+  app->add_option("--max-rows-per-second", engine.max_rows_per_second,
+                  "Rows that all streams together may log in a second: above "
+                  "it they are read more slowly; 0: no limit. Projects may "
+                  "have one of their own")
+      ->type_name("N")
+      ->capture_default_str()
+      ->envname("WATERFLOW_MAX_ROWS_PER_SECOND");
+  app->add_option("--max-workers-per-run", engine.max_workers_per_run,
+                  "A run takes no more workers than this")
+      ->check(CLI::Range(1u, storage::kMaxRank))
+      ->capture_default_str()
+      ->envname("WATERFLOW_MAX_WORKERS_PER_RUN");
+  app->add_option("--max-streams", options->max_streams,
+                  "Streams that may be open at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->envname("WATERFLOW_MAX_STREAMS");
   app->add_option("--grpc-threads", options->grpc_threads,
                   "Threads that receive streams")
       ->check(CLI::Range(1, 256))

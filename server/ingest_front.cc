@@ -1,5 +1,6 @@
 #include "server/ingest_front.h"
 
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
@@ -18,28 +19,36 @@
 namespace waterflow::server {
 namespace {
 
-// A peer that vanished without a word (a pulled cable, a frozen VM) is noticed
-// within kKeepaliveTime + kKeepaliveTimeout of silence.
-constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
-constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 // Clients may ping as often as this, also while they have no call.
 constexpr absl::Duration kClientPingInterval = absl::Seconds(10);
 
 // For calls that are no streams, when the server stops.
 constexpr absl::Duration kCallGrace = absl::Seconds(1);
 
-void Configure(grpc::ServerBuilder* builder) {
+void Configure(const IngestFrontOptions& options,
+               grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(storage::kMaxMessageBytes);
-  builder->AddChannelArgument(
-      GRPC_ARG_KEEPALIVE_TIME_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTime)));
-  builder->AddChannelArgument(
-      GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(kKeepaliveTimeout)));
+  const auto add_milliseconds = [builder](const char* name,
+                                          absl::Duration duration) {
+    builder->AddChannelArgument(
+        name, static_cast<int>(absl::ToInt64Milliseconds(duration)));
+  };
+  add_milliseconds(GRPC_ARG_KEEPALIVE_TIME_MS, options.keepalive_time);
+  add_milliseconds(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.keepalive_timeout);
+  add_milliseconds(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                   options.handshake_timeout);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder->AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(kClientPingInterval)));
+  add_milliseconds(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                   kClientPingInterval);
+  // gRPC checks the size of a message before it unpacks it, and some KiB of
+  // zeros unpack to all the memory there is. Such calls are UNIMPLEMENTED.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  if (options.receive_memory_bytes > 0) {
+    grpc::ResourceQuota quota("receive");
+    quota.Resize(options.receive_memory_bytes);
+    builder->SetResourceQuota(quota);
+  }
   // Two servers on one port would share its connections at random.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // The ordinary methods. Their queue does not poll, as the loops' queues do
@@ -62,6 +71,8 @@ void Configure(grpc::ServerBuilder* builder) {
 absl::StatusOr<std::unique_ptr<IngestFront>> IngestFront::Start(
     const IngestFrontOptions& options, storage::IngestBackend* backend) {
   std::unique_ptr<IngestFront> front(new IngestFront());
+  front->admission_ = std::make_unique<Admission>(backend, options.max_streams,
+                                                  options.patience);
   StreamService* ingest = options.ingest;
   if (ingest == nullptr) {
     front->own_ingest_ = std::make_unique<StreamService>();
@@ -69,7 +80,7 @@ absl::StatusOr<std::unique_ptr<IngestFront>> IngestFront::Start(
   }
 
   grpc::ServerBuilder builder;
-  Configure(&builder);
+  Configure(options, &builder);
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),
                            &front->port_);
   builder.RegisterService(ingest);
@@ -77,8 +88,9 @@ absl::StatusOr<std::unique_ptr<IngestFront>> IngestFront::Start(
     builder.RegisterService(service);
   }
   for (int i = 0; i < std::max(1, options.threads); ++i) {
-    front->loops_.push_back(std::make_unique<IngestLoop>(
-        builder.AddCompletionQueue(), ingest, backend));
+    front->loops_.push_back(
+        std::make_unique<IngestLoop>(builder.AddCompletionQueue(), ingest,
+                                     backend, front->admission_.get()));
   }
   front->server_ = builder.BuildAndStart();
   if (front->server_ == nullptr || front->port_ == 0) {

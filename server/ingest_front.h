@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/admission.h"
 #include "server/ingest_loop.h"
 #include "storage/ingest_backend.h"
 
@@ -31,6 +32,20 @@ struct IngestFrontOptions {
   StreamService* ingest = nullptr;
   // Served on the same port. Not owned.
   std::vector<grpc::Service*> services = {};
+  // What gRPC may hold for connections, calls and messages on their way; above
+  // it, it ends some. 0: no limit.
+  uint64_t receive_memory_bytes = 0;
+  // Calls of Ingest.Stream that may be open at once.
+  uint32_t max_streams = kDefaultMaxStreams;
+  // How long a call may go without its Open, not read its answers, or send more
+  // than its credit.
+  absl::Duration patience = kDefaultPatience;
+  // A peer that vanished without a word (a pulled cable, a frozen machine) is
+  // noticed within keepalive_time + keepalive_timeout of silence; one that
+  // connects and then says nothing within handshake_timeout.
+  absl::Duration keepalive_time = absl::Seconds(60);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
+  absl::Duration handshake_timeout = absl::Seconds(20);
 };
 
 class IngestFront {
@@ -54,6 +69,7 @@ class IngestFront {
  private:
   IngestFront() = default;
 
+  std::unique_ptr<Admission> admission_;
   // For a front without Ingest.Write.
   std::unique_ptr<StreamService> own_ingest_;
   std::vector<std::unique_ptr<IngestLoop>> loops_;

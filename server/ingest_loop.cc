@@ -12,15 +12,20 @@
 namespace waterflow::server {
 
 IngestLoop::IngestLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue,
-                       StreamService* service, storage::IngestBackend* backend)
+                       StreamService* service, storage::IngestBackend* backend,
+                       Admission* admission)
     : service_(service),
       backend_(backend),
+      admission_(admission),
       queue_(std::move(queue)),
       mail_tag_{
           [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnMail(); },
           this},
       recheck_tag_{
           [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnRecheck(); },
+          this},
+      look_tag_{
+          [](void* loop, bool) { static_cast<IngestLoop*>(loop)->OnLook(); },
           this},
       mailbox_(std::make_shared<Mailbox>(queue_.get(), &mail_tag_)) {}
 
@@ -60,6 +65,7 @@ void IngestLoop::Stop() {
 
 void IngestLoop::Run() {
   AcceptNext();
+  SetLook();
   void* tag;
   bool ok;
   while (queue_->Next(&tag, &ok)) {
@@ -77,7 +83,7 @@ void IngestLoop::AcceptNext() {
 }
 
 void IngestLoop::Retire(IngestSession* session) {
-  awaiting_room_.erase(session);
+  waiting_.erase(session);
   sessions_.erase(session);
   NoteIfDrained();
 }
@@ -97,41 +103,72 @@ void IngestLoop::OnMail() {
     stopping_ = true;
     mailbox_->Close();
     if (rechecking_) recheck_.Cancel();
+    look_.Cancel();
     queue_->Shutdown();
   }
 }
 
 void IngestLoop::DrainSessions() {
   draining_ = true;
-  std::vector<IngestSession*> all;
-  for (const auto& [session, owned] : sessions_) all.push_back(session);
-  for (IngestSession* session : all) {
+  for (IngestSession* session : AllSessions()) {
     session->Drain(absl::UnavailableError("server is stopping"));
   }
   NoteIfDrained();
 }
 
-void IngestLoop::AwaitRoom(IngestSession* session) {
-  awaiting_room_.insert(session);
-  if (rechecking_ || stopping_) return;
+std::vector<IngestSession*> IngestLoop::AllSessions() const {
+  std::vector<IngestSession*> all;
+  for (const auto& [session, owned] : sessions_) all.push_back(session);
+  return all;
+}
+
+void IngestLoop::SetLook() {
+  if (stopping_) return;
+  look_.Set(queue_.get(),
+            std::chrono::system_clock::now() +
+                absl::ToChronoMicroseconds(admission_->patience() /
+                                           kLooksPerPatience),
+            &look_tag_);
+}
+
+void IngestLoop::OnLook() {
+  ++looks_;
+  if (!stopping_) {
+    for (IngestSession* session : AllSessions()) session->Look();
+  }
+  SetLook();
+}
+
+void IngestLoop::ResumeAfter(IngestSession* session, absl::Duration wait) {
+  waiting_[session] = absl::Now() + wait;
+  SetRecheck();
+}
+
+void IngestLoop::SetRecheck() {
+  if (rechecking_ || stopping_ || waiting_.empty()) return;
   rechecking_ = true;
-  recheck_.Set(queue_.get(),
-               std::chrono::system_clock::now() +
-                   absl::ToChronoMicroseconds(kStoreRecheck),
-               &recheck_tag_);
+  recheck_.Set(
+      queue_.get(),
+      std::chrono::system_clock::now() + absl::ToChronoMicroseconds(kRecheck),
+      &recheck_tag_);
 }
 
 void IngestLoop::OnRecheck() {
   rechecking_ = false;
   ResumeWaiting();
+  SetRecheck();
 }
 
 void IngestLoop::ResumeWaiting() {
-  if (awaiting_room_.empty() || stopping_) return;
-  // Those that find the store full again put themselves back.
-  const absl::flat_hash_set<IngestSession*> waiting =
-      std::exchange(awaiting_room_, {});
-  for (IngestSession* session : waiting) session->ResumeReading();
+  if (waiting_.empty() || stopping_) return;
+  const absl::Time now = absl::Now();
+  std::vector<IngestSession*> due;
+  for (const auto& [session, from] : waiting_) {
+    if (from <= now) due.push_back(session);
+  }
+  for (IngestSession* session : due) waiting_.erase(session);
+  // Those that must wait still put themselves back.
+  for (IngestSession* session : due) session->ResumeReading();
 }
 
 }  // namespace waterflow::server

@@ -19,8 +19,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
+#include "server/admission.h"
 #include "server/mailbox.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/mutex.h"
@@ -40,9 +40,10 @@ struct CqTag {
 
 class IngestLoop {
  public:
-  // Neither `service` nor `backend` is owned; both must outlive the loop.
+  // None of the three is owned; all must outlive the loop.
   IngestLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue,
-             StreamService* service, storage::IngestBackend* backend);
+             StreamService* service, storage::IngestBackend* backend,
+             Admission* admission);
   ~IngestLoop();
 
   void Start();
@@ -54,6 +55,7 @@ class IngestLoop {
   // ---- for the sessions, on the loop's thread ----
   StreamService* service() const { return service_; }
   storage::IngestBackend* backend() const { return backend_; }
+  Admission* admission() const { return admission_; }
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
   // No operation may be started any more.
@@ -65,8 +67,16 @@ class IngestLoop {
   void AcceptNext();
   // Deletes a session that has nothing under way.
   void Retire(IngestSession* session);
-  // Has the session resume reading when the store has room.
-  void AwaitRoom(IngestSession* session);
+  // Has the session resume reading after `wait`, at the latest when the loop
+  // looks next after that: some milliseconds.
+  void ResumeAfter(IngestSession* session, absl::Duration wait);
+
+  // How often all sessions were looked at; and whether that is longer ago than
+  // the server's patience.
+  uint32_t looks() const { return looks_; }
+  bool PatienceIsOver(uint32_t since_look) const {
+    return looks_ - since_look > kLooksPerPatience;
+  }
 
   // Scratch messages whose memory is used over and over.
   v1::StreamRequest* request() { return &request_; }
@@ -76,6 +86,10 @@ class IngestLoop {
   void Run();
   void OnMail();
   void OnRecheck();
+  void OnLook();
+  void SetLook();
+  std::vector<IngestSession*> AllSessions() const;
+  void SetRecheck();
   void ResumeWaiting();
   void DrainSessions();
   // Tells AwaitDrained when only the session that waits for a call is left.
@@ -83,9 +97,11 @@ class IngestLoop {
 
   StreamService* const service_;
   storage::IngestBackend* const backend_;
+  Admission* const admission_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   CqTag mail_tag_;
   CqTag recheck_tag_;
+  CqTag look_tag_;
   const std::shared_ptr<Mailbox> mailbox_;
 
   // Orders from other threads, carried out when the mailbox is nudged.
@@ -100,8 +116,11 @@ class IngestLoop {
   bool draining_ = false;
   bool stopping_ = false;
   absl::flat_hash_map<IngestSession*, std::unique_ptr<IngestSession>> sessions_;
-  absl::flat_hash_set<IngestSession*> awaiting_room_;
+  // And from when on each may go on.
+  absl::flat_hash_map<IngestSession*, absl::Time> waiting_;
   bool rechecking_ = false;
+  uint32_t looks_ = 0;
+  grpc::Alarm look_;
   grpc::Alarm recheck_;
   std::vector<Letter> letters_;
   v1::StreamRequest request_;

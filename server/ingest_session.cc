@@ -1,5 +1,6 @@
 #include "server/ingest_session.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
 #include <algorithm>
@@ -36,10 +37,10 @@ void SortOutDoubles(MovedLanes* lanes) {
                lanes->end());
 }
 
-void FillOpened(const std::vector<storage::LanePosition>& lanes,
+void FillOpened(const std::vector<storage::LanePosition>& lanes, size_t credit,
                 v1::Opened* opened) {
   FillLanes(lanes, opened->mutable_lanes());
-  opened->set_credit_bytes(kStreamCreditBytes);
+  opened->set_credit_bytes(credit);
   v1::Limits* limits = opened->mutable_limits();
   limits->set_message_bytes(storage::kMaxMessageBytes);
   limits->set_batch_rows(storage::kMaxBatchRows);
@@ -75,6 +76,7 @@ IngestSession::IngestSession(IngestLoop* loop)
 
 IngestSession::~IngestSession() {
   if (observer_ != nullptr) observer_->Detach();
+  if (entered_) loop_->admission()->Leave();
 }
 
 void IngestSession::Accept() {
@@ -90,6 +92,14 @@ void IngestSession::OnAccepted(bool ok) {
   }
   call_open_ = true;
   loop_->AcceptNext();
+  accepted_at_ = loop_->looks();
+  entered_ = true;
+  if (!loop_->admission()->Enter()) {
+    End(absl::ResourceExhaustedError(absl::StrCat(
+            "max_streams is ", loop_->admission()->max_streams(),
+            " and as many are open (--max-streams); try again later")),
+        false);
+  }
   if (loop_->draining()) {
     End(absl::UnavailableError("server is stopping"), false);
   }
@@ -129,6 +139,11 @@ void IngestSession::Hear(News news) {
   if (!news.lanes.empty()) {
     for (const storage::LanePosition& lane : news.lanes) AddLane(lane, &moved_);
     position_ = std::max(position_, news.position);
+    // A client that reads no acks must not make this grow for ever.
+    if (moved_.size() > sort_moved_at_) {
+      SortOutDoubles(&moved_);
+      sort_moved_at_ = std::max(kMinSortedLanes, 2 * moved_.size());
+    }
   }
   credit_.Durable(news.durable_bytes);
   if (news.ended.has_value()) End(*std::move(news.ended), false);
@@ -136,6 +151,33 @@ void IngestSession::Hear(News news) {
 }
 
 void IngestSession::ResumeReading() { Advance(); }
+
+void IngestSession::Look() {
+  if (!call_open_ || finished_) return;
+  const absl::Duration patience = loop_->admission()->patience();
+  if (writing_ && loop_->PatienceIsOver(writing_since_)) {
+    Abort(absl::ResourceExhaustedError(absl::StrCat(
+        "no answer was read for ", absl::FormatDuration(patience))));
+    return;
+  }
+  if (phase_ == Phase::kAwaitingOpen && loop_->PatienceIsOver(accepted_at_)) {
+    End(absl::DeadlineExceededError(absl::StrCat(
+            "no Open came within ", absl::FormatDuration(patience))),
+        false);
+  }
+  // Whoever keeps to its credit has nothing more on its way.
+  if (exhausted_ && loop_->PatienceIsOver(exhausted_since_)) probing_ = true;
+  Advance();
+}
+
+void IngestSession::Abort(const absl::Status& status) {
+  phase_ = Phase::kEnding;
+  finished_ = true;
+  // As TryCancel, but the client may learn why.
+  grpc_call_cancel_with_status(context_.c_call(),
+                               static_cast<grpc_status_code>(status.code()),
+                               std::string(status.message()).c_str(), nullptr);
+}
 
 void IngestSession::Drain(const absl::Status& status) {
   if (!call_open_) return;  // not accepted yet
@@ -154,6 +196,7 @@ void IngestSession::Advance() {
     if (!writing_) {
       if (NextReply()) {
         writing_ = true;
+        writing_since_ = loop_->looks();
         call_.Write(outgoing_, &written_tag_);
       } else if (phase_ == Phase::kEnding &&
                  (!end_when_durable_ || credit_.all_durable())) {
@@ -176,11 +219,23 @@ bool IngestSession::MayRead() {
     case Phase::kAwaitingOpen:
       return rejections_.size() < kMaxQueuedRejections;
     case Phase::kOpen:
-      if (credit_.exhausted() || rejections_.size() >= kMaxQueuedRejections) {
-        return false;  // an ack or a write goes on from here
+      if (rejections_.size() >= kMaxQueuedRejections) {
+        return false;  // a write goes on from here
       }
-      if (StoreIsFull(*loop_->backend())) {
-        loop_->AwaitRoom(this);
+      if (credit_.exhausted(loop_->admission()->credit())) {
+        if (!exhausted_) exhausted_since_ = loop_->looks();
+        exhausted_ = true;
+        return probing_;  // an ack goes on from here
+      }
+      exhausted_ = probing_ = false;
+      if (loop_->admission()->store_is_full()) {
+        loop_->ResumeAfter(this, absl::ZeroDuration());
+        return false;
+      }
+      if (const absl::Duration wait = session_->Throttled();
+          wait > absl::ZeroDuration()) {
+        // Not for long: the limit may be raised meanwhile.
+        loop_->ResumeAfter(this, std::min(wait, kMaxThrottle));
         return false;
       }
       return true;
@@ -196,7 +251,9 @@ bool IngestSession::NextReply() {
   if (opened_to_send_) {
     opened_to_send_ = false;
     reply->Clear();
-    FillOpened(session_->known_lanes(), reply->mutable_opened());
+    const size_t credit = loop_->admission()->credit();
+    credit_.Announced(credit);
+    FillOpened(session_->known_lanes(), credit, reply->mutable_opened());
   } else if (!rejections_.empty()) {
     *reply->mutable_rejected() = std::move(rejections_.front());
     rejections_.pop_front();
@@ -206,7 +263,9 @@ bool IngestSession::NextReply() {
     ack->Clear();
     FillLanes(moved_, ack->mutable_lanes());
     ack->set_token(EncodeToken(position_));
-    ack->set_credit_bytes(kStreamCreditBytes);
+    const size_t credit = loop_->admission()->credit();
+    credit_.Announced(credit);
+    ack->set_credit_bytes(credit);
     moved_.clear();
   } else {
     return false;
@@ -230,6 +289,16 @@ void IngestSession::HandleMessage() {
 
 void IngestSession::HandleBatch(storage::BatchBody body) {
   const size_t bytes = body.size;
+  if (std::exchange(probing_, false) && credit_.overdrawn()) {
+    End(absl::ResourceExhaustedError(
+            absl::StrCat("credit_bytes is ", credit_.promised(), ", ",
+                         credit_.unacked(), " bytes were not acked for ",
+                         absl::FormatDuration(loop_->admission()->patience()),
+                         " and yet a batch came")),
+        false);
+    return;
+  }
+  exhausted_ = false;
   const std::optional<storage::Rejection> rejection =
       session_->Append(std::move(body));
   if (!rejection.has_value()) {

@@ -19,7 +19,11 @@
 //   - a batch or schema before Open: Rejected with FAILED_PRECONDITION;
 //   - a message that does not parse, or of a kind unknown here: Rejected with
 //     INVALID_ARGUMENT and what is wrong with it (an Open ends the call);
-//   - a batch or schema that the engine refuses: Rejected with its reason.
+//   - a batch or schema that the engine refuses: Rejected with its reason;
+//   - more streams than may be open, no Open, answers that nobody reads,
+//   batches
+//     beyond the credit, each for longer than the server's patience: the call
+//     ends with RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED.
 // After Rejected the call goes on.
 #ifndef WATERFLOW_SERVER_INGEST_SESSION_H_
 #define WATERFLOW_SERVER_INGEST_SESSION_H_
@@ -55,13 +59,18 @@ class IngestSession {
   // What the engine said.
   void Hear(News news);
 
-  // The store has room again.
+  // What it waited for may be so: the store has room, a limit's second passed.
   void ResumeReading();
+
+  // A look at all sessions, now and then: sends away whose client is not worth
+  // waiting for. May delete this session.
+  void Look();
 
   // Takes nothing more, acks what becomes durable, ends the call with `status`.
   void Drain(const absl::Status& status);
 
  private:
+  static constexpr size_t kMinSortedLanes = 64;
   enum class Phase { kAwaitingOpen, kOpening, kOpen, kEnding };
 
   // The loop calls back one of these when its operation is through.
@@ -79,8 +88,6 @@ class IngestSession {
   bool MayRead();
   // Puts the next answer into outgoing_; false when there is none.
   bool NextReply();
-  void WriteReply(const v1::StreamResponse& reply);
-
   void HandleMessage();
   void HandleBatch(storage::BatchBody body);
   void HandleOther();
@@ -91,6 +98,8 @@ class IngestSession {
   void Reject(const absl::Status& status, uint32_t schema_id = 0,
               uint64_t first_row = 0, uint32_t rows = 0);
   void End(absl::Status status, bool when_durable);
+  // Ends the call though a write is under way that never comes back.
+  void Abort(const absl::Status& status);
 
   IngestLoop* const loop_;
   grpc::ServerContext context_;
@@ -109,6 +118,15 @@ class IngestSession {
   bool call_open_ = false;  // OnCallDone is still to come
   bool finished_ = false;
 
+  bool entered_ = false;  // counts among the open streams
+  // The look (IngestLoop::looks) since which the client has been waited for:
+  // for its Open, to read an answer, or for its credit.
+  uint32_t accepted_at_ = 0;
+  uint32_t writing_since_ = 0;
+  uint32_t exhausted_since_ = 0;
+  bool exhausted_ = false;
+  bool probing_ = false;
+
   CqTag accepted_tag_;
   CqTag read_tag_;
   CqTag written_tag_;
@@ -123,6 +141,7 @@ class IngestSession {
   bool opened_to_send_ = false;
   std::deque<v1::Rejected> rejections_;
   MovedLanes moved_;
+  size_t sort_moved_at_ = kMinSortedLanes;
   storage::Position position_;
 };
 

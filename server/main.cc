@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -87,6 +88,14 @@ void LogRemovedRun(const storage::RemovedRun& run) {
       run.for_age ? "age" : "size");
 }
 
+// A connection takes a descriptor, and shells give a process 1,024 of them.
+void AllowManyConnections() {
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int Serve(const Options& options, const sigset_t& stop_signals) {
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
@@ -141,6 +150,7 @@ int Main(int argc, char** argv) {
   options.engine.on_run_removed = LogRemovedRun;
   if (options.command != Command::kServe) return RunOffline(options);
   SetUpLogging(options.log_level);
+  AllowManyConnections();
   return Serve(options, stop_signals);
 }
 

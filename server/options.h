@@ -3,9 +3,11 @@
 #ifndef WATERFLOW_SERVER_OPTIONS_H_
 #define WATERFLOW_SERVER_OPTIONS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"
+#include "server/admission.h"
 #include "storage/engine.h"
 
 namespace waterflow::server {
@@ -28,6 +30,8 @@ struct Options {
   // HOST:PORT; port 0 takes a free one. Loopback unless asked otherwise: there
   // is no authentication.
   std::string listen = "127.0.0.1:7070";
+  // Calls of Ingest.Stream that may be open at once.
+  uint32_t max_streams = kDefaultMaxStreams;
   // Threads that poll streams.
   int grpc_threads = 1;
   // How long a stopping server waits for its streams to be durable and end.

@@ -2,12 +2,19 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace waterflow::server {
+namespace {
+
+// Twice what the credits of all streams may add up to.
+constexpr uint64_t kMinReceiveMemoryBytes = uint64_t{1} << 30;
+
+}  // namespace
 
 Server::Server(const Options& options, std::unique_ptr<storage::Engine> engine)
     : options_(options),
@@ -28,13 +35,16 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 
   // A process-wide switch of gRPC's; harmless to set again.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  absl::StatusOr<std::unique_ptr<IngestFront>> front =
-      IngestFront::Start({.listen = options.listen,
-                          .threads = options.grpc_threads,
-                          .ingest = &server->ingest_,
-                          .services = {&server->query_, &server->tracking_,
-                                       &server->admin_, &server->health_}},
-                         server->engine_.get());
+  absl::StatusOr<std::unique_ptr<IngestFront>> front = IngestFront::Start(
+      {.listen = options.listen,
+       .threads = options.grpc_threads,
+       .ingest = &server->ingest_,
+       .services = {&server->query_, &server->tracking_, &server->admin_,
+                    &server->health_},
+       .receive_memory_bytes =
+           std::max(options.engine.memory_limit_bytes, kMinReceiveMemoryBytes),
+       .max_streams = options.max_streams},
+      server->engine_.get());
   if (!front.ok()) return front.status();
   server->front_ = *std::move(front);
   return server;

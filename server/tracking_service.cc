@@ -52,6 +52,12 @@ grpc::Status TrackingService::UpdateProject(
   if (request->has_retention_age_ns()) {
     change.retention_age_ns = request->retention_age_ns();
   }
+  if (request->has_max_rows_per_second()) {
+    change.max_rows_per_second = request->max_rows_per_second();
+  }
+  if (request->has_max_disk_bytes()) {
+    change.max_disk_bytes = request->max_disk_bytes();
+  }
   const absl::StatusOr<storage::Project> project =
       engine_->UpdateProject(request->name(), change);
   if (!project.ok()) return ToGrpc(project.status());

@@ -33,6 +33,7 @@
 #include "storage/backup.h"
 #include "storage/ingest_backend.h"
 #include "storage/model/ids.h"
+#include "storage/model/limits.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
 #include "storage/verify.h"
@@ -91,6 +92,12 @@ struct EngineOptions {
   absl::Duration retention_age = absl::ZeroDuration();
   uint64_t retention_bytes = 0;
   absl::Duration retention_interval = absl::Minutes(1);
+  // Rows that all streams together may log in a second; 0: no limit. Projects
+  // may have a limit of their own.
+  uint64_t max_rows_per_second = 0;
+  uint32_t max_workers_per_run = kDefaultMaxWorkersPerRun;
+  // How often is looked what projects with a max_disk_bytes take.
+  absl::Duration quota_interval = absl::Seconds(10);
   // Called for each run that retention removed.
   std::function<void(const RemovedRun&)> on_run_removed = nullptr;
   // For tests of faults; null: the machine's own. Not owned.
@@ -145,6 +152,8 @@ struct UpdateProjectOptions {
   Tags set_tags;
   std::vector<std::string> remove_tags;
   std::optional<int64_t> retention_age_ns = std::nullopt;
+  std::optional<uint64_t> max_rows_per_second = std::nullopt;
+  std::optional<uint64_t> max_disk_bytes = std::nullopt;
 };
 
 struct RunPage {

@@ -1,7 +1,7 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
-// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_read.cc,
-// engine_keep.cc.
+// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_quota.cc,
+// engine_read.cc, engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -21,6 +21,7 @@
 #include "storage/ingest/committer.h"
 #include "storage/ingest/database_log.h"
 #include "storage/ingest/live_state.h"
+#include "storage/ingest/quota.h"
 #include "storage/ingest/sealer.h"
 #include "storage/ingest/session.h"
 #include "storage/keep/disk_reserve.h"
@@ -97,9 +98,11 @@ class EngineCore : public Engine, public SessionCatalog {
       const LaneName& name, const std::vector<Metric>& metrics,
       std::optional<uint64_t> held_row) override;
   void NoteFirstStep(RunId run, uint32_t attempt, int64_t step) override;
+  absl::Status CheckRunDisk(RunId run) override;
   void SessionClosed(const LaneName& stream,
                      const std::shared_ptr<SessionState>& state) override;
 
+  absl::Status RecoverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Registers the worker and the session, and has `done` called once that is
   // durable; or fails and leaves `done` alone.
   absl::Status OpenLogged(StreamOptions options,
@@ -116,6 +119,19 @@ class EngineCore : public Engine, public SessionCatalog {
   void Retain();
   std::vector<RetentionCandidate> RetentionCandidates()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Quotas. Each RESOURCE_EXHAUSTED names the limit and both numbers.
+  std::shared_ptr<ProjectQuota> QuotaOf(ProjectId project)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Project ToProject(ProjectId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckWorkerRoom(const RunState& run, const Worker& worker) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckProjectDisk(ProjectId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRate(ProjectId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Looks what projects with a limit take in files.
+  void MeasureProjects();
+  // Of a run in the files of a generation, about.
+  uint64_t BytesIn(const Generation& generation, RunId run) const;
   // Before a group that holds rows: room on the disk, then in memory.
   absl::Status WaitForRoom();
   // Waits until everything logged so far is durable.
@@ -148,16 +164,26 @@ class EngineCore : public Engine, public SessionCatalog {
   Committer committer_;
   IngestCounters counters_;
 
-  // Lock order: mutex_, then the locks of committer_ and state_.
+  RowRate server_rows_;
+
+  // Lock order: measure_mutex_, mutex_, then the locks of committer_ and
+  // state_.
+  Mutex measure_mutex_;
+  using RunBytes = absl::flat_hash_map<RunId, uint64_t>;
+  absl::flat_hash_map<GenerationId, RunBytes> measured_
+      ABSL_GUARDED_BY(measure_mutex_);
   Mutex mutex_;
   Catalog catalog_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<StreamName, std::shared_ptr<SessionState>> streams_
+      ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<ProjectId, std::shared_ptr<ProjectQuota>> quotas_
       ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool started_ = false;
   int64_t opened_ns_ = 0;
   uint64_t replayed_rows_ = 0;
   Periodic retention_;
+  Periodic quota_look_;
   std::atomic<bool> backing_up_{false};
 };
 

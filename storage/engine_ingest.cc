@@ -37,7 +37,13 @@ absl::Status EngineCore::OpenLogged(StreamOptions options,
   if (absl::Status s = CheckOpen(); !s.ok()) return s;
   absl::StatusOr<const RunState*> run = catalog_.FindRun(options.run);
   if (!run.ok()) return run.status();
+  for (const absl::Status& s : {CheckWorkerRoom(**run, options.worker),
+                                CheckProjectDisk((*run)->value.project)}) {
+    if (!s.ok()) return s;
+  }
   const RunId run_id = (*run)->id;
+  const SessionQuota quota{.project = QuotaOf((*run)->value.project),
+                           .server = &server_rows_};
   std::shared_ptr<SessionState>& current = streams_[{run_id, options.stream}];
   if (current != nullptr) {
     // What the older session has queued is committed before the barrier below.
@@ -59,7 +65,7 @@ absl::Status EngineCore::OpenLogged(StreamOptions options,
   state_.Seen(name.run, name.worker, absl::GetCurrentTimeNanos());
   Pending item;
   item.changes = std::move(changes);
-  item.done = [this, name, shared, options = std::move(options), done](
+  item.done = [this, name, shared, options = std::move(options), quota, done](
                   const absl::Status& committed, Position) {
     if (!committed.ok()) {
       done(committed);
@@ -72,7 +78,8 @@ absl::Status EngineCore::OpenLogged(StreamOptions options,
       return;
     }
     done(std::make_unique<Session>(this, &state_, &committer_, &counters_,
-                                   shared, name, options, *std::move(known)));
+                                   shared, name, options, *std::move(known),
+                                   quota));
   };
   committer_.Enqueue(std::move(item));
   return absl::OkStatus();
@@ -262,6 +269,14 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
     if (!run.ok()) return run.status();
     const RunId run_id = (*run)->id;
     if (!catalog_.requests().Find(write.request_id).has_value()) {
+      const ProjectId project = (*run)->value.project;
+      for (const absl::Status& s :
+           {CheckWorkerRoom(**run, write.worker), CheckProjectDisk(project),
+            CheckRate(project)}) {
+        if (!s.ok()) return s;
+      }
+      QuotaOf(project)->rows.Take(rows.size());
+      server_rows_.Take(rows.size());
       Changes changes;
       const LaneName worker{
           .run = run_id,

@@ -46,17 +46,27 @@ EngineCore::EngineCore(EngineOptions options,
 EngineCore::~EngineCore() { Close().IgnoreError(); }
 
 absl::Status EngineCore::Recover() {
-  MutexLock lock(&mutex_);
+  {
+    MutexLock lock(&mutex_);
+    if (absl::Status s = RecoverLocked(); !s.ok()) return s;
+  }
+  MeasureProjects();
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::RecoverLocked() {
   absl::StatusOr<Recovered> recovered =
       storage::Recover(database_.get(), &log_, &catalog_, &state_);
   if (!recovered.ok()) return recovered.status();
   opened_ns_ = absl::GetCurrentTimeNanos();
+  server_rows_.SetLimit(options_.max_rows_per_second);
   replayed_rows_ = recovered->replayed_rows;
   committer_.Start(recovered->last);
   sealer_.Start();
   merger_.Start();
   started_ = true;
   retention_.Start(options_.retention_interval, [this] { Retain(); });
+  quota_look_.Start(options_.quota_interval, [this] { MeasureProjects(); });
   return absl::OkStatus();
 }
 
@@ -76,6 +86,7 @@ absl::Status EngineCore::Close() {
     streams_.clear();
   }
   retention_.Stop();
+  quota_look_.Stop();
   // The committer first, while the sealer still makes room for it.
   committer_.Stop();
   sealer_.Stop();

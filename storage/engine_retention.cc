@@ -4,7 +4,6 @@
 
 #include "absl/time/clock.h"
 #include "storage/engine_core.h"
-#include "storage/format/keys.h"
 
 namespace waterflow::storage {
 
@@ -92,10 +91,7 @@ void EngineCore::Retain() {
     uint64_t bytes = 0;
     for (const auto& generation : generations) {
       if (!generation->runs.contains(candidate.run)) continue;
-      const std::string prefix = RunPrefix(generation->id, candidate.run);
-      for (const Family family : kGenerationFamilies) {
-        bytes += database_->ApproximateBytes(family, prefix, PrefixEnd(prefix));
-      }
+      bytes += BytesIn(*generation, candidate.run);
     }
     candidate.bytes = std::max(candidate.bytes, bytes);
   }

@@ -51,7 +51,7 @@ absl::StatusOr<Project> EngineCore::CreateProject(std::string name, Tags tags) {
     absl::StatusOr<ProjectId> id = catalog_.CreateProject(
         name, std::move(tags), absl::GetCurrentTimeNanos(), &changes);
     if (!id.ok()) return id.status();
-    project = catalog_.ToProject(*id);
+    project = ToProject(*id);
     Log(std::move(changes));
   }
   if (absl::Status s = Barrier(); !s.ok()) return s;
@@ -62,21 +62,20 @@ absl::StatusOr<Project> EngineCore::GetProject(absl::string_view name) {
   MutexLock lock(&mutex_);
   absl::StatusOr<ProjectId> id = catalog_.FindProject(name);
   if (!id.ok()) return id.status();
-  return catalog_.ToProject(*id);
+  return ToProject(*id);
 }
 
 std::vector<Project> EngineCore::ListProjects() {
   MutexLock lock(&mutex_);
   std::vector<Project> projects;
   for (const ProjectId id : catalog_.ProjectsByName()) {
-    projects.push_back(catalog_.ToProject(id));
+    projects.push_back(ToProject(id));
   }
   return projects;
 }
 
 absl::StatusOr<Project> EngineCore::UpdateProject(
     absl::string_view name, const UpdateProjectOptions& change) {
-  absl::StatusOr<Project> project;
   {
     MutexLock lock(&mutex_);
     absl::StatusOr<ProjectId> id = catalog_.FindProject(name);
@@ -87,11 +86,12 @@ absl::StatusOr<Project> EngineCore::UpdateProject(
         !s.ok()) {
       return s;
     }
-    project = catalog_.ToProject(*id);
+    QuotaOf(*id)->rows.SetLimit(catalog_.ToProject(*id).max_rows_per_second);
     Log(std::move(changes));
   }
+  if (change.max_disk_bytes.has_value()) MeasureProjects();
   if (absl::Status s = Barrier(); !s.ok()) return s;
-  return project;
+  return GetProject(change.new_name.value_or(std::string(name)));
 }
 
 absl::StatusOr<uint64_t> EngineCore::DeleteProject(absl::string_view name) {
@@ -111,6 +111,7 @@ absl::StatusOr<uint64_t> EngineCore::DeleteProject(absl::string_view name) {
     }
     Changes changes;
     catalog_.EraseProject(*id, &changes);
+    quotas_.erase(*id);
     Log(std::move(changes));
   }
   if (absl::Status s = Barrier(); !s.ok()) return s;

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
@@ -61,7 +62,8 @@ class StreamObserver {
   virtual void OnDurable(absl::Span<const LanePosition> lanes,
                          Position position, size_t bytes) = 0;
   // The session is over and nothing more will be called: ABORTED (a newer
-  // session of the stream), RESOURCE_EXHAUSTED (disk full), NOT_FOUND (the run
+  // session of the stream), RESOURCE_EXHAUSTED (disk full, or its
+  // project takes more of it than it may), NOT_FOUND (the run
   // was deleted). What was not durable must be sent again by a new session.
   virtual void OnEnded(absl::Status status) = 0;
 };
@@ -96,6 +98,10 @@ class StreamSession {
   virtual std::optional<Rejection> Append(BatchBody body) = 0;
 
   virtual void Heartbeat(int64_t client_time_ns) = 0;
+
+  // How long the caller should let the client wait before it takes another
+  // batch: more rows came in a second than a limit allows.
+  virtual absl::Duration Throttled() const { return absl::ZeroDuration(); }
 };
 
 class IngestBackend {

@@ -1,6 +1,7 @@
-// waterflow project list | retention
+// waterflow project list | retention | limits
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
@@ -19,15 +20,25 @@ std::string RetentionText(int64_t age_ns) {
   return absl::FormatDuration(absl::Nanoseconds(age_ns));
 }
 
+std::string LimitText(uint64_t limit) {
+  return limit == 0 ? "no limit" : WithCommas(limit);
+}
+
 absl::Status List(Api& api) {
   auto projects = Call(*api.tracking, &v1::Tracking::Stub::ListProjects,
                        v1::ListProjectsRequest());
   if (!projects.ok()) return projects.status();
-  Table table({"project", ">runs", "created", "runs are kept"});
+  Table table({"project", ">runs", "created", "runs are kept", ">rows/s",
+               ">disk bytes", ">of them used"});
   for (const v1::Project& project : projects->projects()) {
     table.Add({project.name(), WithCommas(project.run_count()),
                LocalTime(project.created_ns()),
-               RetentionText(project.retention_age_ns())});
+               RetentionText(project.retention_age_ns()),
+               LimitText(project.max_rows_per_second()),
+               LimitText(project.max_disk_bytes()),
+               project.max_disk_bytes() == 0
+                   ? ""
+                   : WithCommas(project.disk_bytes())});
   }
   table.Print(std::cout);
   if (projects->projects().empty()) std::cout << "no projects\n";
@@ -58,17 +69,69 @@ absl::Status SetRetention(Api& api, const std::string& name,
   return absl::OkStatus();
 }
 
+struct Limits {
+  std::string project;
+  std::optional<uint64_t> rows_per_second;
+  std::optional<uint64_t> disk_bytes;
+};
+
+absl::Status SetLimits(Api& api, const Limits& limits) {
+  v1::UpdateProjectRequest request;
+  request.set_name(limits.project);
+  if (limits.rows_per_second.has_value()) {
+    request.set_max_rows_per_second(*limits.rows_per_second);
+  }
+  if (limits.disk_bytes.has_value()) {
+    request.set_max_disk_bytes(*limits.disk_bytes);
+  }
+  auto updated =
+      Call(*api.tracking, &v1::Tracking::Stub::UpdateProject, request);
+  if (!updated.ok()) return updated.status();
+  const v1::Project& project = updated->project();
+  std::cout << "rows per second: " << LimitText(project.max_rows_per_second())
+            << "\ndisk bytes: " << LimitText(project.max_disk_bytes()) << '\n';
+  return absl::OkStatus();
+}
+
+void AddLimitsCommand(CLI::App* project, Session* session) {
+  CLI::App* command = project->add_subcommand(
+      "limits", "Bound what a project may take in and keep");
+  command->footer(
+      "Above its rate a project's streams are read more slowly; above its "
+      "disk\n"
+      "bytes no rows are taken until runs are deleted or the limit is raised.");
+  auto limits = std::make_shared<Limits>();
+  command->add_option("PROJECT", limits->project, "Its name")
+      ->type_name("")
+      ->required();
+  command
+      ->add_option("--rows-per-second", limits->rows_per_second,
+                   "Of all its streams together; 0: no limit")
+      ->type_name("N");
+  command
+      ->add_option("--disk-bytes", limits->disk_bytes,
+                   "Of its runs in files; 0: no limit")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false).description(""))
+      ->type_name("BYTES[K|M|G]");
+  command->callback([=] {
+    session->action = [=](Api& api) { return SetLimits(api, *limits); };
+  });
+}
+
 }  // namespace
 
 void AddProjectCommand(CLI::App& app, Session* session) {
   CLI::App* project = app.add_subcommand(
-      "project", "List projects and say how long their runs are kept");
+      "project",
+      "List projects, say how long their runs are kept and how much");
   project->require_subcommand(1);
   project->footer(
       "Examples:\n"
       "  waterflow project list\n"
       "  waterflow project retention ablations 168h\n"
-      "  waterflow project retention ablations forever");
+      "  waterflow project retention ablations forever\n"
+      "  waterflow project limits ablations --rows-per-second 10000 "
+      "--disk-bytes 50G");
 
   CLI::App* list = project->add_subcommand("list", "All projects");
   list->callback([=] { session->action = [](Api& api) { return List(api); }; });
@@ -92,6 +155,7 @@ void AddProjectCommand(CLI::App& app, Session* session) {
   retention->callback([=] {
     session->action = [=](Api& api) { return SetRetention(api, *name, *age); };
   });
+  AddLimitsCommand(project, session);
 }
 
 }  // namespace waterflow::cli

@@ -103,6 +103,9 @@ absl::Status Catalog::UpdateProject(ProjectId project,
     }
     value.retention_age_ns = *change.retention_age_ns;
   }
+  value.max_rows_per_second =
+      change.max_rows_per_second.value_or(value.max_rows_per_second);
+  value.max_disk_bytes = change.max_disk_bytes.value_or(value.max_disk_bytes);
   value.updated_ns = now_ns;
   Record(CatalogKey(CatalogKind::kProject, project.value), value, changes);
   PutProject(project, std::move(value));
@@ -124,7 +127,9 @@ Project Catalog::ToProject(ProjectId project) const {
           .created_ns = state.value.created_ns,
           .updated_ns = state.value.updated_ns,
           .run_count = state.runs.size(),
-          .retention_age_ns = state.value.retention_age_ns};
+          .retention_age_ns = state.value.retention_age_ns,
+          .max_rows_per_second = state.value.max_rows_per_second,
+          .max_disk_bytes = state.value.max_disk_bytes};
 }
 
 std::vector<ProjectId> Catalog::ProjectsByName() const {

@@ -28,12 +28,12 @@ class Encoder {
     Unsigned(metrics.size());
     for (const MetricId id : metrics) Unsigned(id.value);
   }
-  // At the end of a value, and only if it is not 0: it was added later.
-  void Trailing(int64_t value) {
-    if (value != 0) Signed(value);
-  }
-  void Trailing(uint32_t value) {
-    if (value != 0) Unsigned(value);
+  // At the end of a value, up to the last that is not 0: they were added later.
+  template <typename... Rest>
+  void Trailing(const auto& value, const Rest&... rest) {
+    if (value == 0 && (... && (rest == 0))) return;
+    Number(value);
+    if constexpr (sizeof...(rest) > 0) Trailing(rest...);
   }
   // Likewise, and only of a fork.
   void Trailing(const std::optional<ForkValue>& fork) {
@@ -49,6 +49,10 @@ class Encoder {
   std::string Take() { return std::move(out_); }
 
  private:
+  void Number(int64_t value) { Signed(value); }
+  void Number(uint32_t value) { Unsigned(value); }
+  void Number(uint64_t value) { Unsigned(value); }
+
   std::string out_;
 };
 
@@ -80,11 +84,11 @@ class Decoder {
       metrics.push_back(MetricId{in_.Varint32()});
     }
   }
-  void Trailing(int64_t& value) {
-    value = in_.rest().empty() ? 0 : in_.SignedVarint();
-  }
-  void Trailing(uint32_t& value) {
-    value = in_.rest().empty() ? 0 : in_.Varint32();
+  template <typename... Rest>
+  void Trailing(auto& value, Rest&... rest) {
+    value = 0;
+    if (!in_.rest().empty()) Number(value);
+    if constexpr (sizeof...(rest) > 0) Trailing(rest...);
   }
   void Trailing(std::optional<ForkValue>& fork) {
     fork.reset();
@@ -101,6 +105,10 @@ class Decoder {
   bool done() const { return in_.done(); }
 
  private:
+  void Number(int64_t& value) { Signed(value); }
+  void Number(uint32_t& value) { Unsigned(value); }
+  void Number(uint64_t& value) { Unsigned(value); }
+
   ByteReader in_;
 };
 
@@ -109,7 +117,7 @@ void Walk(auto& io, auto& v, const ProjectValue*) {
   io.Signed(v.created_ns);
   io.Signed(v.updated_ns);
   io.Map(v.tags);
-  io.Trailing(v.retention_age_ns);
+  io.Trailing(v.retention_age_ns, v.max_rows_per_second, v.max_disk_bytes);
 }
 
 void Walk(auto& io, auto& v, const RunValue*) {

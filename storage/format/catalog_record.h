@@ -1,7 +1,9 @@
 // The values of the catalog, each beside the key that it stands under. All are
 // flat: varints, zigzag varints for times and steps, strings with a length.
 //
-//   project    name, created_ns, updated_ns, tags, retention_age_ns if not 0
+//   project    name, created_ns, updated_ns, tags, then up to the last that is
+//              not 0: retention_age_ns, max_rows_per_second varint,
+//              max_disk_bytes varint
 //   run        uuid 16 bytes, project varint, name, key, status u8,
 //              start_given u8, start_ns, end_ns, created_ns, updated_ns,
 //              params, tags, and of a fork: its parent's RunId varint,
@@ -38,6 +40,8 @@ struct ProjectValue {
   int64_t updated_ns = 0;
   Tags tags;
   int64_t retention_age_ns = 0;
+  uint64_t max_rows_per_second = 0;
+  uint64_t max_disk_bytes = 0;
 };
 
 // What a run was forked from: the parent's rows of attempts up to `attempt`

@@ -21,7 +21,8 @@ BatchBody BatchBody::Copy(absl::string_view from) {
 Session::Session(SessionCatalog* catalog, LiveState* state,
                  Committer* committer, IngestCounters* counters,
                  std::shared_ptr<SessionState> shared, LaneName name,
-                 StreamOptions options, std::vector<LanePosition> known)
+                 StreamOptions options, std::vector<LanePosition> known,
+                 SessionQuota quota)
     : catalog_(catalog),
       state_(state),
       committer_(committer),
@@ -29,7 +30,8 @@ Session::Session(SessionCatalog* catalog, LiveState* state,
       shared_(std::move(shared)),
       name_(name),
       options_(std::move(options)),
-      known_(std::move(known)) {}
+      known_(std::move(known)),
+      quota_(std::move(quota)) {}
 
 Session::~Session() {
   shared_->closed.store(true);
@@ -81,6 +83,15 @@ absl::Status Session::DeclareSchema(uint32_t schema,
   return absl::OkStatus();
 }
 
+void Session::End(absl::Status status) {
+  shared_->closed.store(true);
+  Pending item;
+  item.kind = Pending::Kind::kEnd;
+  item.session = shared_;
+  item.status = std::move(status);
+  committer_->Enqueue(std::move(item));
+}
+
 Pending Session::MakePending(Pending::Kind kind, const OpenLane& lane) const {
   Pending item;
   item.kind = kind;
@@ -114,6 +125,12 @@ Rejection Session::Refuse(absl::Status status, const BatchView& batch,
 std::optional<Rejection> Session::Append(BatchBody body) {
   // The observer hears why.
   if (shared_->closed.load(std::memory_order_relaxed)) return std::nullopt;
+  if (quota_.project->disk_full.load(std::memory_order_relaxed)) {
+    if (absl::Status s = catalog_->CheckRunDisk(name_.run); !s.ok()) {
+      End(std::move(s));
+      return std::nullopt;
+    }
+  }
   if (absl::Status s = ParseBatch(body.view(), &view_); !s.ok()) {
     const auto it = lanes_.find(view_.schema);
     return Refuse(std::move(s), view_,
@@ -167,6 +184,7 @@ std::optional<Rejection> Session::Append(BatchBody body) {
   item.has_time = !view_.times.empty();
   item.body = std::move(body);
   lane.next_row = end;
+  quota_.Take(view_.rows - skip);
   committer_->Enqueue(std::move(item));
   return std::nullopt;
 }

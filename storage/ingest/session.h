@@ -17,6 +17,7 @@
 #include "storage/format/batch.h"
 #include "storage/ingest/committer.h"
 #include "storage/ingest/live_state.h"
+#include "storage/ingest/quota.h"
 #include "storage/ingest_backend.h"
 
 namespace waterflow::storage {
@@ -30,6 +31,9 @@ class SessionCatalog {
       const LaneName& name, const std::vector<Metric>& metrics,
       std::optional<uint64_t> held_row) = 0;
   virtual void NoteFirstStep(RunId run, uint32_t attempt, int64_t step) = 0;
+  // RESOURCE_EXHAUSTED when the run's project takes more of the disk than it
+  // may.
+  virtual absl::Status CheckRunDisk(RunId run) = 0;
   virtual void SessionClosed(const LaneName& stream,
                              const std::shared_ptr<SessionState>& state) = 0;
 };
@@ -44,8 +48,8 @@ class Session : public StreamSession {
   // `name` says run, worker and stream; its number is not used.
   Session(SessionCatalog* catalog, LiveState* state, Committer* committer,
           IngestCounters* counters, std::shared_ptr<SessionState> shared,
-          LaneName name, StreamOptions options,
-          std::vector<LanePosition> known);
+          LaneName name, StreamOptions options, std::vector<LanePosition> known,
+          SessionQuota quota);
   ~Session() override;
 
   const std::vector<LanePosition>& known_lanes() const override {
@@ -55,6 +59,9 @@ class Session : public StreamSession {
                              std::vector<Metric> metrics) override;
   std::optional<Rejection> Append(BatchBody body) override;
   void Heartbeat(int64_t client_time_ns) override;
+  absl::Duration Throttled() const override {
+    return absl::Nanoseconds(quota_.Wait());
+  }
 
  private:
   struct OpenLane {
@@ -65,6 +72,8 @@ class Session : public StreamSession {
   };
 
   Rejection Refuse(absl::Status status, const BatchView& batch, OpenLane* lane);
+  // Ends the session, but for what is queued.
+  void End(absl::Status status);
   Pending MakePending(Pending::Kind kind, const OpenLane& lane) const;
 
   SessionCatalog* const catalog_;
@@ -75,6 +84,7 @@ class Session : public StreamSession {
   const LaneName name_;
   const StreamOptions options_;
   const std::vector<LanePosition> known_;
+  const SessionQuota quota_;
   absl::flat_hash_map<uint32_t, OpenLane> lanes_;
   BatchView view_;  // of the batch at hand
 };

@@ -13,6 +13,7 @@ inline constexpr uint32_t kMaxBatchRows = 65536;
 inline constexpr uint32_t kMaxSchemaMetrics = 16384;
 inline constexpr uint32_t kMaxStreamSchemas = 65536;
 inline constexpr uint32_t kMaxRank = (1u << 24) - 1;
+inline constexpr uint32_t kDefaultMaxWorkersPerRun = 65536;
 inline constexpr uint32_t kMaxWritePoints = 65536;
 
 inline constexpr size_t kMaxMetricNameBytes = 512;

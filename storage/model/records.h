@@ -73,6 +73,12 @@ struct Project {
   // How long its runs are kept after their last write. 0: as long as the
   // server says, kKeepForever: always.
   int64_t retention_age_ns = 0;
+  // What it may take in and keep; 0: no limit of its own.
+  uint64_t max_rows_per_second = 0;
+  uint64_t max_disk_bytes = 0;
+  // What its runs take in files, about, as of the last look; 0 as long as
+  // there is no limit to compare it with.
+  uint64_t disk_bytes = 0;
 };
 inline constexpr int64_t kKeepForever = -1;
 

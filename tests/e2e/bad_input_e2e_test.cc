@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -162,7 +163,7 @@ TEST_F(BadInputE2eTest, ColumnsThatAreNoneOfTheSchema) {
 }
 
 TEST_F(BadInputE2eTest, RowCountsThatCannotBe) {
-  for (const uint32_t rows : {0u, 65537u, 4294967295u}) {
+  for (const uint32_t rows : {0u, 65537u, 1u << 31, 4294967295u}) {
     v1::Batch batch = DenseBatch(0, 1, {{1}});
     batch.set_rows(rows);
     ASSERT_TRUE(client_->SendBatch(batch));
@@ -203,6 +204,60 @@ TEST_F(BadInputE2eTest, BytesThatAreNoMessage) {
   ASSERT_TRUE(client_->SendRaw("\xff\xff\xff"));
   EXPECT_EQ(ReceiveRejected().code(), kInvalidArgument);
   ExpectGoesOn(2);
+}
+
+TEST_F(BadInputE2eTest, EmptyBatch) {
+  ASSERT_TRUE(client_->SendBatch({}));  // no rows, no columns
+  const v1::Rejected rejected = ReceiveRejected();
+  EXPECT_EQ(rejected.code(), kInvalidArgument);
+  EXPECT_EQ(rejected.rows(), 0u);
+  ExpectGoesOn();
+}
+
+TEST_F(BadInputE2eTest, RowsThatGoBackAreThoseThatAreStoredAndStayAsTheyAre) {
+  // The same row with another value, alone and in front of a new one.
+  ASSERT_TRUE(SendAndAwaitAck(client_.get(), DenseBatch(0, 0, {{9}})));
+  ASSERT_TRUE(SendAndAwaitAck(client_.get(), DenseBatch(0, 0, {{9, 2}})));
+  EXPECT_THAT(ReadAll(run_, "a").values(), ElementsAre(1, 2));
+}
+
+TEST_F(BadInputE2eTest, ClocksOf1970And2200AreTakenAsTheyAre) {
+  for (const int64_t clock_ns :
+       {int64_t{1}, int64_t{7'258'118'400} * 1'000'000'000,
+        std::numeric_limits<int64_t>::min(),
+        std::numeric_limits<int64_t>::max()}) {
+    SCOPED_TRACE(clock_ns);
+    const std::string run = CreateRun();
+    v1::Open open = OpenOf(run);
+    open.set_client_time_ns(clock_ns);
+    const auto client = OpenStream(open, {"a"});
+    v1::StreamRequest heartbeat;
+    heartbeat.mutable_heartbeat()->set_client_time_ns(clock_ns);
+    ASSERT_TRUE(client->Send(heartbeat));
+    v1::Batch batch = DenseBatch(0, 0, {{1, 2}});
+    batch.set_times(PackInts({clock_ns, clock_ns}));
+    ASSERT_TRUE(SendAndAwaitAck(client.get(), batch));
+    EXPECT_THAT(ReadAll(run, "a").times_ns(), ElementsAre(clock_ns, clock_ns));
+    v1::ReadRequest relative = ReadOf(run, "a");
+    relative.set_axis(v1::AXIS_RELATIVE_TIME);
+    EXPECT_TRUE(Read(relative).status.ok());
+  }
+}
+
+TEST_F(BadInputE2eTest, CompressedMessagesAreRefusedBeforeTheyAreUnpacked) {
+  // Some KiB that would unpack to 64 MiB.
+  StreamClient bomb(channel_, std::chrono::milliseconds(0), GRPC_COMPRESS_GZIP);
+  bomb.SendRaw(std::string(64u << 20, '\0'));
+  EXPECT_EQ(bomb.Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  v1::WriteRequest request;
+  request.set_run_id(std::string(64u << 20, '0'));
+  v1::WriteResponse response;
+  EXPECT_EQ(ingest_->Write(&context, request, &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  ExpectGoesOn();
 }
 
 TEST_F(BadInputE2eTest, BatchBeforeOpen) {

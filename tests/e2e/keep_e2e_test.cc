@@ -147,5 +147,20 @@ TEST_F(Keep, AProjectSaysHowLongItsRunsAreKept) {
       1);
 }
 
+TEST_F(Keep, AProjectSaysHowMuchItMayTake) {
+  const CommandResult set =
+      RunCommand(server_, {"project", "limits", "trace", "--rows-per-second",
+                           "5000", "--disk-bytes", "1G"});
+  EXPECT_EQ(set.exit_code, 0) << set.output;
+  EXPECT_THAT(set.output, HasSubstr("rows per second: 5,000\n"
+                                    "disk bytes: 1,073,741,824\n"));
+  EXPECT_THAT(RunCommand(server_, {"project", "list"}).output,
+              HasSubstr("1,073,741,824"));
+  const CommandResult lifted =
+      RunCommand(server_, {"project", "limits", "trace", "--disk-bytes", "0"});
+  EXPECT_THAT(lifted.output, HasSubstr("rows per second: 5,000\n"
+                                       "disk bytes: no limit\n"));
+}
+
 }  // namespace
 }  // namespace waterflow::cli

@@ -23,8 +23,10 @@ std::string Pack(const std::vector<T>& values) {
 }  // namespace
 
 StreamClient::StreamClient(const std::shared_ptr<grpc::Channel>& channel,
-                           std::chrono::milliseconds deadline)
+                           std::chrono::milliseconds deadline,
+                           grpc_compression_algorithm compression)
     : stub_(channel) {
+  context_.set_compression_algorithm(compression);
   if (deadline.count() > 0) {
     context_.set_deadline(std::chrono::system_clock::now() + deadline);
   }

@@ -25,7 +25,8 @@ class StreamClient {
   // The call ends after `deadline` by itself; 0: never.
   explicit StreamClient(
       const std::shared_ptr<grpc::Channel>& channel,
-      std::chrono::milliseconds deadline = std::chrono::milliseconds(0));
+      std::chrono::milliseconds deadline = std::chrono::milliseconds(0),
+      grpc_compression_algorithm compression = GRPC_COMPRESS_NONE);
   // Cancels the call when Finish was not called.
   ~StreamClient();
 

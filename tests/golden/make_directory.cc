@@ -222,6 +222,8 @@ void Maker::UnmergedPart() {
   Must(engine_->UpdateRun(DirectoryRun(kDetector), update).status());
   UpdateProjectOptions keep;
   keep.retention_age_ns = kKeepForever;
+  keep.max_rows_per_second = 1'000'000;
+  keep.max_disk_bytes = uint64_t{1} << 40;
   Must(engine_->UpdateProject("lm", keep).status());
   Must(engine_->Seal().status());
   // Its rows stay in the merged generation, and its id in a tombstone.

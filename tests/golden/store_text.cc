@@ -81,8 +81,10 @@ std::string ProjectText(const Project& project) {
   return absl::StrCat(
       "name: project ", project.name, "\ntags: ", TagsText(project.tags),
       "\ncreated: ", project.created_ns, "\nupdated: ", project.updated_ns,
-      "\nretention: ", project.retention_age_ns, "\nruns: ", project.run_count,
-      "\n");
+      "\nretention: ", project.retention_age_ns,
+      "\nmax rows per second: ", project.max_rows_per_second,
+      "\nmax disk bytes: ", project.max_disk_bytes,
+      "\nruns: ", project.run_count, "\n");
 }
 
 std::string RecordText(const Run& run) {

@@ -1,6 +1,6 @@
 waterflow_test(engine_test unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/engine_fault_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_fork_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_ingest_test.cc
-          ${CMAKE_CURRENT_LIST_DIR}/engine_merge_test.cc
+          ${CMAKE_CURRENT_LIST_DIR}/engine_merge_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_quota_test.cc
   LIBS storage_engine storage_database)
 waterflow_test(format_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/format_value_type_test.cc
                LIBS storage_format)

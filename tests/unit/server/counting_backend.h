@@ -54,6 +54,7 @@ class CountingBackend final : public storage::IngestBackend {
     for (Session* session : sessions_) session->observer_->OnEnded(status);
   }
   void set_pending_bytes(size_t bytes) { pending_bytes_ = bytes; }
+  void set_max_pending_bytes(size_t bytes) { max_pending_bytes_ = bytes; }
 
   // These wait until it is so.
   void AwaitSessions(size_t count) {
@@ -129,7 +130,7 @@ class CountingBackend final : public storage::IngestBackend {
 
   const bool ack_at_once_;
   std::atomic<size_t> pending_bytes_{0};
-  std::atomic<size_t> max_pending_bytes_{1000};
+  std::atomic<size_t> max_pending_bytes_{size_t{64} << 20};
 
   storage::Mutex mutex_;
   storage::CondVar changed_;

@@ -38,11 +38,12 @@ TEST(FlagsTest, DefaultsAreThoseOfTheStruct) {
 }
 
 TEST(FlagsTest, EachIsUnderstood) {
-  const Options options =
-      ParseOk({"--data-dir", "/d", "--listen", "[::1]:0", "--sync",
-               "interval=20ms", "--memory-limit", "2G", "--group-bytes=512K",
-               "--seal-age", "90s", "--gather=7ms", "--grpc-threads=3",
-               "--log-level=warn", "--port-file=/p", "--drain-grace=1s"});
+  const Options options = ParseOk(
+      {"--data-dir", "/d", "--listen", "[::1]:0", "--sync", "interval=20ms",
+       "--memory-limit", "2G", "--group-bytes=512K", "--seal-age", "90s",
+       "--gather=7ms", "--grpc-threads=3", "--log-level=warn", "--port-file=/p",
+       "--drain-grace=1s", "--max-rows-per-second=1000",
+       "--max-workers-per-run=8", "--max-streams=9"});
   EXPECT_EQ(options.engine.data_dir, "/d");
   EXPECT_EQ(options.listen, "[::1]:0");
   EXPECT_EQ(options.engine.sync, storage::SyncPolicy::kInterval);
@@ -55,6 +56,9 @@ TEST(FlagsTest, EachIsUnderstood) {
   EXPECT_EQ(options.log_level, "warn");
   EXPECT_EQ(options.port_file, "/p");
   EXPECT_EQ(options.drain_grace, absl::Seconds(1));
+  EXPECT_EQ(options.engine.max_rows_per_second, 1000u);
+  EXPECT_EQ(options.engine.max_workers_per_run, 8u);
+  EXPECT_EQ(options.max_streams, 9u);
 }
 
 TEST(FlagsTest, FlagWinsOverVariableWinsOverFile) {

@@ -2,8 +2,6 @@
 #include "server/ingest_front.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -16,8 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/admission.h"
 #include "server/wire.h"
-#include "tests/e2e/stream_client.h"
-#include "tests/unit/server/counting_backend.h"
+#include "tests/unit/server/front_fixture.h"
 #include "waterflow/v1/ingest.grpc.pb.h"
 
 namespace waterflow::server {
@@ -28,40 +25,10 @@ using testing::DenseBatch;
 using ::testing::HasSubstr;
 using testing::StreamClient;
 
-class IngestFrontTest : public ::testing::Test {
+class IngestFrontTest : public FrontFixture {
  protected:
   explicit IngestFrontTest(bool ack_at_once = true, int threads = 1)
-      : backend_(ack_at_once),
-        front_(IngestFront::Start({.threads = threads}, &backend_).value()),
-        channel_(NewChannel()) {}
-
-  std::shared_ptr<grpc::Channel> NewChannel() const {
-    grpc::ChannelArguments arguments;
-    // A connection of its own for each channel.
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", front_->port()),
-                                     grpc::InsecureChannelCredentials(),
-                                     arguments);
-  }
-
-  static v1::Open ValidOpen() {
-    v1::Open open;
-    open.set_run_id(storage::Uuid{}.ToHex());
-    open.set_stream_id(std::string(16, 's'));
-    return open;
-  }
-
-  // A call whose Open was answered.
-  std::unique_ptr<StreamClient> OpenedClient() {
-    auto client = std::make_unique<StreamClient>(channel_);
-    EXPECT_TRUE(client->SendOpen(ValidOpen()));
-    EXPECT_TRUE(client->Receive().value().has_opened());
-    return client;
-  }
-
-  CountingBackend backend_;
-  std::unique_ptr<IngestFront> front_;
-  std::shared_ptr<grpc::Channel> channel_;
+      : FrontFixture(ack_at_once, {.threads = threads}) {}
 };
 
 class IngestFrontThatAcksLaterTest : public IngestFrontTest {
@@ -83,7 +50,7 @@ TEST_F(IngestFrontTest, OpenedSaysLanesLimitsAndCredit) {
   ASSERT_EQ(opened.lanes_size(), 1);
   EXPECT_EQ(opened.lanes(0).schema_id(), 7u);
   EXPECT_EQ(opened.lanes(0).next_row(), 70u);
-  EXPECT_EQ(opened.credit_bytes(), kStreamCreditBytes);
+  EXPECT_EQ(opened.credit_bytes(), kMaxStreamCreditBytes);
   EXPECT_EQ(opened.limits().message_bytes(), 16u << 20);
   EXPECT_EQ(opened.limits().batch_rows(), 65536u);
   EXPECT_EQ(opened.tier(), v1::TIER_SERVER);
@@ -133,7 +100,7 @@ TEST_F(IngestFrontTest, AckTokenNamesThePosition) {
   ASSERT_TRUE(client->SendBatch(DenseBatch(0, 0, {{1.5}})));
   ASSERT_TRUE(client->ReceiveAck(0, 1));
   EXPECT_EQ(client->last_ack().token(), EncodeToken(storage::Position{1}));
-  EXPECT_EQ(client->last_ack().credit_bytes(), kStreamCreditBytes);
+  EXPECT_EQ(client->last_ack().credit_bytes(), kMaxStreamCreditBytes);
 }
 
 TEST_F(IngestFrontTest, WhatComesBeforeOpenIsRejectedAndTheCallGoesOn) {
@@ -310,9 +277,9 @@ TEST_F(IngestFrontThatAcksLaterTest, StreamWaitsAtItsCreditAndGoesOnWithAcks) {
   std::thread sender([&] {
     for (; sent < kBatches; ++sent) client->SendBatch(batch);
   });
-  backend_.AwaitBatches(kStreamCreditBytes / batch.ByteSizeLong());
+  backend_.AwaitBatches(kMaxStreamCreditBytes / batch.ByteSizeLong());
   EXPECT_LE(backend_.batches().size(),
-            kStreamCreditBytes / batch.ByteSizeLong() + 1);
+            kMaxStreamCreditBytes / batch.ByteSizeLong() + 1);
   while (sent < kBatches) {
     backend_.AckAll();
     std::this_thread::yield();
@@ -323,7 +290,8 @@ TEST_F(IngestFrontThatAcksLaterTest, StreamWaitsAtItsCreditAndGoesOnWithAcks) {
 
 TEST_F(IngestFrontTest, FullStoreStopsReadingUntilThereIsRoom) {
   const auto client = OpenedClient();
-  backend_.set_pending_bytes(5000);  // over the bound of 1,000
+  backend_.set_max_pending_bytes(1000);
+  backend_.set_pending_bytes(5000);
   // One read may be under way already; the next finds the store full.
   for (uint64_t row = 0; row < 3; ++row) {
     ASSERT_TRUE(client->SendBatch(DenseBatch(0, row, {{1.5}})));
