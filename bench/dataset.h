@@ -3,6 +3,7 @@
 #ifndef WATERFLOW_BENCH_DATASET_H_
 #define WATERFLOW_BENCH_DATASET_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,6 +18,13 @@ struct LaneRows {
   std::vector<std::vector<double>> columns;  // one per metric
 
   size_t rows() const { return steps.size(); }
+  // By how much the times of a round that repeats the rows go on: as if one
+  // more row came before it.
+  int64_t round_ns() const {
+    const int64_t length = times_ns.back() - times_ns.front();
+    return length +
+           length / std::max<int64_t>(1, static_cast<int64_t>(rows()) - 1);
+  }
 };
 
 // One worker of one run.

@@ -29,9 +29,9 @@ struct GroupOptions {
   size_t group_bytes = size_t{4} << 20;
 };
 
-// Acks in groups as the engine's committer does: a group starts with the first
-// batch that arrives and is committed and acked, from a thread of its own, when
-// it is `gather` old or has `group_bytes`.
+// Acks in groups as the engine's committer does under load: a group starts with
+// the first batch that arrives and is committed and acked, from a thread of its
+// own, when it is `gather` old or has `group_bytes`.
 class GroupBackend final : public storage::IngestBackend {
  public:
   explicit GroupBackend(std::unique_ptr<BatchStore> store = MakeSinkStore(),

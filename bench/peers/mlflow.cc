@@ -6,8 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/http_call.h"
-#include "bench/http_load.h"
-#include "bench/peers/http_server.h"
+#include "bench/peers/http_peer.h"
 #include "bench/peers/peer.h"
 #include "bench/peers/row_cursor.h"
 
@@ -110,25 +109,12 @@ absl::StatusOr<Measures> MlflowPeer::Run(const Shape& shape,
   auto runs = MakeRuns((*server)->port(), some.size());
   if (!runs.ok()) return runs.status();
   HttpLoadOptions options;
-  options.port = (*server)->port();
   options.target = "/api/2.0/mlflow/runs/log-batch";
   options.headers = {{"Content-Type", "application/json"}};
   options.load.connections = static_cast<uint32_t>(some.size());
   options.load.window = window;
-  options.load.warmup = std::min(absl::Seconds(3), window);
-  options.load.counters = [&server] { return (*server)->Counters(); };
   LogBatchRequests requests(shape, some, *std::move(runs));
-  const absl::StatusOr<LoadResult> result = RunHttpLoad(options, &requests);
-  if (!result.ok()) return result.status();
-  const absl::StatusOr<ProcessUsage> usage = (*server)->Usage();
-  if (!usage.ok()) return usage.status();
-  Measures measures = FromLoad(*result);
-  measures["peak_rss_mb"] =
-      static_cast<double>(usage->peak_resident_bytes) * 1e-6;
-  measures["disk_bytes_per_sample"] =
-      static_cast<double>((*server)->StopAndWeigh()) /
-      static_cast<double>(result->total_samples);
-  return measures;
+  return LoadAndWeigh(shape, std::move(options), server->get(), &requests);
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 // The OpenTelemetry collector with a file behind it, by OTLP over HTTP: what a
 // pipeline of its kind costs before anything could be asked of it. It neither
 // indexes nor syncs.
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bench/http_load.h"
-#include "bench/peers/http_server.h"
+#include "bench/peers/http_peer.h"
 #include "bench/peers/peer.h"
 #include "bench/peers/row_cursor.h"
 #include "otlp.pb.h"
@@ -98,26 +96,13 @@ absl::StatusOr<Measures> OtelPeer::Run(const Shape& shape,
        .scratch = options_.scratch});
   if (!server.ok()) return server.status();
   HttpLoadOptions options;
-  options.port = (*server)->port();
   options.target = "/v1/metrics";
   options.headers = {{"Content-Type", "application/x-protobuf"}};
   options.load.connections =
       shape.connections == 0 ? shape.workers : shape.connections;
   options.load.window = window;
-  options.load.warmup = std::min(absl::Seconds(3), window);
-  options.load.counters = [&server] { return (*server)->Counters(); };
   OtlpRequests requests(shape, workload, options.load.connections);
-  const absl::StatusOr<LoadResult> result = RunHttpLoad(options, &requests);
-  if (!result.ok()) return result.status();
-  const absl::StatusOr<ProcessUsage> usage = (*server)->Usage();
-  if (!usage.ok()) return usage.status();
-  Measures measures = FromLoad(*result);
-  measures["peak_rss_mb"] =
-      static_cast<double>(usage->peak_resident_bytes) * 1e-6;
-  measures["disk_bytes_per_sample"] =
-      static_cast<double>((*server)->StopAndWeigh()) /
-      static_cast<double>(result->total_samples);
-  return measures;
+  return LoadAndWeigh(shape, std::move(options), server->get(), &requests);
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
 // VictoriaMetrics and Prometheus, by Prometheus remote write 1.0: a compressed
 // protobuf message of series with labels. Neither syncs before it answers.
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bench/http_load.h"
-#include "bench/peers/http_server.h"
+#include "bench/peers/http_peer.h"
 #include "bench/peers/peer.h"
 #include "bench/peers/remote_write_requests.h"
 
@@ -65,7 +63,6 @@ absl::StatusOr<Measures> RemoteWritePeer::Run(const Shape& shape,
   auto server = Start();
   if (!server.ok()) return server.status();
   HttpLoadOptions options;
-  options.port = (*server)->port();
   options.target = "/api/v1/write";
   options.headers = {{"Content-Type", "application/x-protobuf"},
                      {"Content-Encoding", "snappy"},
@@ -74,36 +71,16 @@ absl::StatusOr<Measures> RemoteWritePeer::Run(const Shape& shape,
   LoadOptions& load = options.load;
   load.connections = shape.connections == 0 ? shape.workers : shape.connections;
   load.window = window;
-  load.warmup = std::min(absl::Seconds(3), window);
   load.period = shape.period;
   load.spread = shape.spread;
-  load.counters = [&server] { return (*server)->Counters(); };
   if (shape.live()) {
     load.shape = LoadShape::kLive;
   } else if (shape.kind == ShapeKind::kOnce) {
     load.shape = LoadShape::kOnce;
     load.window = kOnceTimeout;
   }
-  const absl::StatusOr<ProcessUsage> before = (*server)->Usage();
-  if (!before.ok()) return before.status();
   RemoteWriteRequests requests(shape, workload, load.connections);
-  const absl::StatusOr<LoadResult> result = RunHttpLoad(options, &requests);
-  if (!result.ok()) return result.status();
-  const absl::StatusOr<ProcessUsage> after = (*server)->Usage();
-  if (!after.ok()) return after.status();
-  Measures measures = FromLoad(*result);
-  measures["peak_rss_mb"] =
-      static_cast<double>(after->peak_resident_bytes) * 1e-6;
-  if (shape.weigh_memory) {
-    measures["rss_bytes_per_series"] =
-        (static_cast<double>(after->resident_bytes) -
-         static_cast<double>(before->resident_bytes)) /
-        (static_cast<double>(shape.workers) * shape.metrics);
-  }
-  measures["disk_bytes_per_sample"] =
-      static_cast<double>((*server)->StopAndWeigh()) /
-      static_cast<double>(result->total_samples);
-  return measures;
+  return LoadAndWeigh(shape, std::move(options), server->get(), &requests);
 }
 
 }  // namespace

@@ -27,16 +27,12 @@ const RowRange* RowCursor::Next(size_t connection) {
       if (!repeat_) continue;
       place = {.row = 0, .round = place.round + 1};
     }
-    const auto steps = static_cast<int64_t>(lane.rows());
-    const int64_t length = lane.times_ns.back() - lane.times_ns.front();
-    range_ = {
-        .worker = &dataset_[worker],
-        .lane = &lane,
-        .first = place.row,
-        .rows = std::min(rows_, lane.rows() - place.row),
-        .step_shift = place.round * steps,
-        .time_shift_ns =
-            place.round * (length + length / std::max<int64_t>(1, steps - 1))};
+    range_ = {.worker = &dataset_[worker],
+              .lane = &lane,
+              .first = place.row,
+              .rows = std::min(rows_, lane.rows() - place.row),
+              .step_shift = place.round * static_cast<int64_t>(lane.rows()),
+              .time_shift_ns = place.round * lane.round_ns()};
     place.row += range_.rows;
     return &range_;
   }

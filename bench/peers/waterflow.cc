@@ -117,12 +117,9 @@ absl::StatusOr<std::vector<WorkerLoad>> WaterflowPeer::Encode(
   for (size_t w = 0; w < workers.size(); ++w) {
     const LaneRows& lane = dataset[w].lanes[0];
     // A round goes on where the one before ended.
-    const auto steps = static_cast<int64_t>(lane.rows());
-    const int64_t length = lane.times_ns.back() - lane.times_ns.front();
-    workers[w].round = {
-        .row = lane.rows(),
-        .step = steps,
-        .time_ns = length + length / std::max<int64_t>(1, steps - 1)};
+    workers[w].round = {.row = lane.rows(),
+                        .step = static_cast<int64_t>(lane.rows()),
+                        .time_ns = lane.round_ns()};
   }
   return workers;
 }
