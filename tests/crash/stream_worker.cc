@@ -1,6 +1,5 @@
 #include "tests/crash/stream_worker.h"
 
-#include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,19 +20,11 @@ double ValueOf(uint32_t worker, uint32_t metric, uint64_t row) {
   return static_cast<double>(row * 7 + worker) / (metric + 3);
 }
 
-// A connection of its own: channels to one address else share one.
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
-}
-
 }  // namespace
 
 void StreamWorker::Life(const std::string& address) {
   // A connection on which nothing arrives ends only by this.
-  StreamClient client(Connect(address),
+  StreamClient client(ConnectAlone(address),
                       std::chrono::milliseconds(Draw(500, 4000)));
   ++lives_;
   v1::Open open;
@@ -83,7 +74,7 @@ v1::Batch StreamWorker::MakeBatch(uint64_t first, uint64_t rows) const {
 }
 
 Crew::Crew(const std::string& address, uint32_t workers, uint64_t seed) {
-  auto tracking = v1::Tracking::NewStub(Connect(address));
+  auto tracking = v1::Tracking::NewStub(ConnectAlone(address));
   grpc::ClientContext context;
   v1::CreateRunResponse created;
   EXPECT_TRUE(
@@ -109,7 +100,7 @@ void Crew::Finish() {
 }
 
 void Crew::ExpectAllRowsOnce(const std::string& address) const {
-  auto stub = v1::Query::NewStub(Connect(address));
+  auto stub = v1::Query::NewStub(ConnectAlone(address));
   for (uint32_t m = 0; m < kMetrics; ++m) {
     grpc::ClientContext context;
     v1::ReadRequest request;

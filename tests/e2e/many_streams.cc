@@ -1,8 +1,6 @@
 #include "tests/e2e/many_streams.h"
 
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
@@ -50,10 +48,7 @@ struct ManyStreams::Stream {
 ManyStreams::ManyStreams(const ManyStreamsOptions& options)
     : options_(options) {
   for (size_t i = 0; i < options_.connections; ++i) {
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    channels_.push_back(grpc::CreateCustomChannel(
-        options_.address, grpc::InsecureChannelCredentials(), arguments));
+    channels_.push_back(ConnectAlone(options_.address));
   }
   for (size_t i = 0; i < options_.streams; ++i) {
     streams_.push_back(std::make_unique<Stream>());

@@ -1,7 +1,5 @@
 #include "tests/e2e/server_fixture.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -35,10 +33,7 @@ void ServerFixture::Start() {
       server::Server::Start(options_);
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  channel_ = grpc::CreateCustomChannel(
-      server_->address(), grpc::InsecureChannelCredentials(), arguments);
+  channel_ = ConnectAlone(server_->address());
   ingest_ = v1::Ingest::NewStub(channel_);
   query_ = v1::Query::NewStub(channel_);
   tracking_ = v1::Tracking::NewStub(channel_);

@@ -1,5 +1,7 @@
 #include "tests/e2e/stream_client.h"
 
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
@@ -21,6 +23,13 @@ std::string Pack(const std::vector<T>& values) {
 }
 
 }  // namespace
+
+std::shared_ptr<grpc::Channel> ConnectAlone(const std::string& address,
+                                            grpc::ChannelArguments arguments) {
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
 
 StreamClient::StreamClient(const std::shared_ptr<grpc::Channel>& channel,
                            std::chrono::milliseconds deadline,

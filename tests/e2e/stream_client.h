@@ -7,6 +7,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/status.h>
 
 #include <chrono>
@@ -19,6 +20,10 @@
 #include "waterflow/v1/ingest.pb.h"
 
 namespace waterflow::testing {
+
+// A channel with a connection of its own: those to one address else share one.
+std::shared_ptr<grpc::Channel> ConnectAlone(
+    const std::string& address, grpc::ChannelArguments arguments = {});
 
 class StreamClient {
  public:

@@ -7,6 +7,8 @@
 //       all send at the same instant, each 5 s
 //   stream_load ADDRESS PID flood STREAMS CONNECTIONS SECONDS
 //       as idle, beside one stream that sends as fast as it can
+//   stream_load ADDRESS PID large STREAMS CONNECTIONS ROUNDS
+//       all send 8 MiB at the same instant, one round after the other
 //   stream_load ADDRESS PID storm STREAMS CONNECTIONS ROUNDS
 //       all connect at once and send a row, then all are gone at once, again
 //       and again
@@ -78,10 +80,7 @@ void SendSpread(ManyStreams* streams, size_t count, absl::Duration duration) {
 // Batches of 64 rows of 100 metrics, one after the other, within its credit.
 void Flood(const std::string& address, const std::string& run,
            const std::atomic<bool>* stop) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  StreamClient client(grpc::CreateCustomChannel(
-      address, grpc::InsecureChannelCredentials(), arguments));
+  StreamClient client(ConnectAlone(address));
   v1::Open open;
   open.set_run_id(run);
   open.mutable_worker()->set_rank(1'000'000);

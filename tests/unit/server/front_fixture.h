@@ -2,8 +2,6 @@
 #ifndef WATERFLOW_TESTS_UNIT_SERVER_FRONT_FIXTURE_H_
 #define WATERFLOW_TESTS_UNIT_SERVER_FRONT_FIXTURE_H_
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -27,15 +25,8 @@ class FrontFixture : public ::testing::Test {
   std::string address() const {
     return absl::StrCat("127.0.0.1:", front_->port());
   }
-  // A connection of its own for each channel.
   std::shared_ptr<grpc::Channel> NewChannel() const {
-    return NewChannelTo(address());
-  }
-  static std::shared_ptr<grpc::Channel> NewChannelTo(
-      const std::string& address, grpc::ChannelArguments arguments = {}) {
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(
-        address, grpc::InsecureChannelCredentials(), arguments);
+    return testing::ConnectAlone(address());
   }
 
   static v1::Open ValidOpen() {

@@ -19,6 +19,7 @@
 namespace waterflow::server {
 namespace {
 
+using testing::ConnectAlone;
 using testing::DenseBatch;
 using ::testing::HasSubstr;
 using testing::StreamClient;
@@ -150,7 +151,7 @@ TEST_F(HostileClientTest, ClientThatReadsNoAnswersIsSentAway) {
   // the bandwidth.
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  const auto client = OpenedClient(NewChannelTo(address(), arguments));
+  const auto client = OpenedClient(ConnectAlone(address(), arguments));
   while (client->SendRaw("\x1a\x03\xff\xff\xff")) {
   }
   const grpc::Status status = client->Finish();
@@ -205,7 +206,7 @@ TEST_F(SilentPeerTest, ConnectionThatSaysNothingIsClosed) {
 
 TEST_F(SilentPeerTest, HalfOpenConnectionIsNoticedAndItsStreamsEnd) {
   TcpProxy proxy(front_->port());
-  const auto lost = OpenedClient(NewChannelTo(proxy.address()));
+  const auto lost = OpenedClient(ConnectAlone(proxy.address()));
   backend_.AwaitSessions(1);
   proxy.SetStalled(true);
   backend_.AwaitSessions(0);
