@@ -5,22 +5,19 @@
 //                 are not durable, and goes on when acks bring them below
 //   per store     reading stops on every stream while the backend has more than
 //                 max_pending_bytes() on its way to the disk
-//   per project   reading stops while its streams logged more rows than they
-//   may
-//                 in a second (StreamSession::Throttled)
+//   per project   reading stops while its streams logged more rows in a second
+//                 than they may (StreamSession::Throttled)
 //   per session   reading stops while kMaxQueuedRejections wait for a client
 //                 that does not read its answers
 //
 // The credit of each stream is the smaller of two:
-//   - what the store has free (the dynamic thresholds of Choudhury and Hahne
-//   for
-//     shared buffers, with a factor of one). One busy stream gets all it can
-//     use; n busy ones settle at 1/(n+1) of the bound each, so that they never
-//     fill it and a slow stream always finds room;
-//   - its share of kPromisedBounds times the bound, so that all credits
-//   together
-//     are bounded even if all streams use them at the same instant. Most do
-//     not: hence more than one bound.
+//   - what the store has free (the dynamic thresholds of Choudhury and Hahne,
+//     for shared buffers, with a factor of one). One busy stream gets all it
+//     can use; n busy ones settle at 1/(n+1) of the bound each, so that they
+//     never fill it and a slow stream always finds room;
+//   - its share of kPromisedBounds times the bound, so that all credits are
+//     bounded even if all streams use them at the same instant. Most do not:
+//     hence more than one bound.
 //
 // Who goes on against all this, for as long as `patience`, is sent away.
 #ifndef WATERFLOW_SERVER_ADMISSION_H_

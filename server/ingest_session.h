@@ -20,10 +20,9 @@
 //   - a message that does not parse, or of a kind unknown here: Rejected with
 //     INVALID_ARGUMENT and what is wrong with it (an Open ends the call);
 //   - a batch or schema that the engine refuses: Rejected with its reason;
-//   - more streams than may be open, no Open, answers that nobody reads,
-//   batches
-//     beyond the credit, each for longer than the server's patience: the call
-//     ends with RESOURCE_EXHAUSTED or DEADLINE_EXCEEDED.
+//   - more streams than may be open: the call ends with RESOURCE_EXHAUSTED; no
+//     Open, answers that nobody reads, batches beyond the credit, each for
+//     longer than the server's patience: with that or DEADLINE_EXCEEDED.
 // After Rejected the call goes on.
 #ifndef WATERFLOW_SERVER_INGEST_SESSION_H_
 #define WATERFLOW_SERVER_INGEST_SESSION_H_

@@ -122,6 +122,8 @@ class EngineCore : public Engine, public SessionCatalog {
   // Quotas. Each RESOURCE_EXHAUSTED names the limit and both numbers.
   std::shared_ptr<ProjectQuota> QuotaOf(ProjectId project)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SessionQuota SessionQuotaOf(ProjectId project)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Project ToProject(ProjectId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckWorkerRoom(const RunState& run, const Worker& worker) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -42,18 +42,13 @@ absl::Status EngineCore::OpenLogged(StreamOptions options,
     if (!s.ok()) return s;
   }
   const RunId run_id = (*run)->id;
-  const SessionQuota quota{.project = QuotaOf((*run)->value.project),
-                           .server = &server_rows_};
+  const SessionQuota quota = SessionQuotaOf((*run)->value.project);
   std::shared_ptr<SessionState>& current = streams_[{run_id, options.stream}];
   if (current != nullptr) {
     // What the older session has queued is committed before the barrier below.
-    current->closed.store(true);
-    Pending end;
-    end.kind = Pending::Kind::kEnd;
-    end.session = current;
-    end.status =
-        absl::AbortedError("a newer session of this stream has taken over");
-    committer_.Enqueue(std::move(end));
+    committer_.Enqueue(EndOf(
+        current,
+        absl::AbortedError("a newer session of this stream has taken over")));
   }
   current = shared;
   Changes changes;
@@ -275,8 +270,7 @@ absl::StatusOr<WriteResult> EngineCore::Write(WriteOptions write) {
             CheckRate(project)}) {
         if (!s.ok()) return s;
       }
-      QuotaOf(project)->rows.Take(rows.size());
-      server_rows_.Take(rows.size());
+      SessionQuotaOf(project).Take(rows.size());
       Changes changes;
       const LaneName worker{
           .run = run_id,

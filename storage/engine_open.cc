@@ -76,12 +76,8 @@ absl::Status EngineCore::Close() {
     if (closing_ || !started_) return absl::OkStatus();
     closing_ = true;
     for (const auto& [name, session] : streams_) {
-      session->closed.store(true);
-      Pending end;
-      end.kind = Pending::Kind::kEnd;
-      end.session = session;
-      end.status = absl::UnavailableError("the store is closing");
-      committer_.Enqueue(std::move(end));
+      committer_.Enqueue(
+          EndOf(session, absl::UnavailableError("the store is closing")));
     }
     streams_.clear();
   }

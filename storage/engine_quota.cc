@@ -31,6 +31,10 @@ std::shared_ptr<ProjectQuota> EngineCore::QuotaOf(ProjectId project) {
   return quota;
 }
 
+SessionQuota EngineCore::SessionQuotaOf(ProjectId project) {
+  return {.project = QuotaOf(project), .server = &server_rows_};
+}
+
 Project EngineCore::ToProject(ProjectId id) {
   Project project = catalog_.ToProject(id);
   if (project.max_disk_bytes != 0) {
@@ -94,18 +98,21 @@ void EngineCore::MeasureProjects() {
   // Files never change, so each generation is measured once.
   absl::flat_hash_map<GenerationId, RunBytes> measured;
   absl::flat_hash_map<ProjectId, uint64_t> bytes;
-  for (const auto& generation : state_.generations()) {
-    RunBytes& runs = measured[generation->id];
-    if (const auto known = measured_.find(generation->id);
-        known != measured_.end()) {
-      runs = std::move(known->second);
-    }
-    for (const auto& [run, rows] : generation->runs) {
-      const auto project = limited.find(run);
-      if (project == limited.end()) continue;
-      const auto [of_run, is_new] = runs.try_emplace(run);
-      if (is_new) of_run->second = BytesIn(*generation, run);
-      bytes[project->second] += of_run->second;
+  // Mostly there are no such projects, and nothing to look at.
+  if (!limited.empty()) {
+    for (const auto& generation : state_.generations()) {
+      RunBytes& runs = measured[generation->id];
+      if (const auto known = measured_.find(generation->id);
+          known != measured_.end()) {
+        runs = std::move(known->second);
+      }
+      for (const auto& [run, rows] : generation->runs) {
+        const auto project = limited.find(run);
+        if (project == limited.end()) continue;
+        const auto [of_run, is_new] = runs.try_emplace(run);
+        if (is_new) of_run->second = BytesIn(*generation, run);
+        bytes[project->second] += of_run->second;
+      }
     }
   }
   measured_ = std::move(measured);

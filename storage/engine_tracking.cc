@@ -76,6 +76,8 @@ std::vector<Project> EngineCore::ListProjects() {
 
 absl::StatusOr<Project> EngineCore::UpdateProject(
     absl::string_view name, const UpdateProjectOptions& change) {
+  absl::StatusOr<Project> project;
+  std::shared_ptr<ProjectQuota> quota;
   {
     MutexLock lock(&mutex_);
     absl::StatusOr<ProjectId> id = catalog_.FindProject(name);
@@ -86,12 +88,17 @@ absl::StatusOr<Project> EngineCore::UpdateProject(
         !s.ok()) {
       return s;
     }
-    QuotaOf(*id)->rows.SetLimit(catalog_.ToProject(*id).max_rows_per_second);
+    project = ToProject(*id);
+    quota = QuotaOf(*id);
+    quota->rows.SetLimit(project->max_rows_per_second);
     Log(std::move(changes));
   }
-  if (change.max_disk_bytes.has_value()) MeasureProjects();
+  if (change.max_disk_bytes.has_value()) {
+    MeasureProjects();
+    if (project->max_disk_bytes != 0) project->disk_bytes = quota->disk_bytes;
+  }
   if (absl::Status s = Barrier(); !s.ok()) return s;
-  return GetProject(change.new_name.value_or(std::string(name)));
+  return project;
 }
 
 absl::StatusOr<uint64_t> EngineCore::DeleteProject(absl::string_view name) {
@@ -218,13 +225,9 @@ void EngineCore::DeleteLocked(RunId run, int64_t now_ns) {
       ++it;
       continue;
     }
-    it->second->closed.store(true);
     it->second->failed.store(true);
-    Pending& end = ends.emplace_back();
-    end.kind = Pending::Kind::kEnd;
-    end.session = it->second;
-    end.status =
-        absl::NotFoundError(absl::StrCat("run ", name, " was deleted"));
+    ends.push_back(EndOf(it->second, absl::NotFoundError(absl::StrCat(
+                                         "run ", name, " was deleted"))));
     streams_.erase(it++);
   }
   // Its rows and its name go in one group.

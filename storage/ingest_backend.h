@@ -62,9 +62,9 @@ class StreamObserver {
   virtual void OnDurable(absl::Span<const LanePosition> lanes,
                          Position position, size_t bytes) = 0;
   // The session is over and nothing more will be called: ABORTED (a newer
-  // session of the stream), RESOURCE_EXHAUSTED (disk full, or its
-  // project takes more of it than it may), NOT_FOUND (the run
-  // was deleted). What was not durable must be sent again by a new session.
+  // session of the stream), RESOURCE_EXHAUSTED (disk full, or its project takes
+  // more of it than it may), NOT_FOUND (the run was deleted). What was not
+  // durable must be sent again by a new session.
   virtual void OnEnded(absl::Status status) = 0;
 };
 

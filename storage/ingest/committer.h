@@ -85,6 +85,18 @@ struct Pending {
   std::function<void(const absl::Status&, Position)> done;
 };
 
+// Ends a session, which takes nothing more from now on: its observer hears
+// `status` once what was queued before it is committed.
+inline Pending EndOf(std::shared_ptr<SessionState> session,
+                     absl::Status status) {
+  session->closed.store(true);
+  Pending end;
+  end.kind = Pending::Kind::kEnd;
+  end.session = std::move(session);
+  end.status = std::move(status);
+  return end;
+}
+
 class Committer {
  public:
   struct Stats {

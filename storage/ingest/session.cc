@@ -83,15 +83,6 @@ absl::Status Session::DeclareSchema(uint32_t schema,
   return absl::OkStatus();
 }
 
-void Session::End(absl::Status status) {
-  shared_->closed.store(true);
-  Pending item;
-  item.kind = Pending::Kind::kEnd;
-  item.session = shared_;
-  item.status = std::move(status);
-  committer_->Enqueue(std::move(item));
-}
-
 Pending Session::MakePending(Pending::Kind kind, const OpenLane& lane) const {
   Pending item;
   item.kind = kind;
@@ -127,7 +118,7 @@ std::optional<Rejection> Session::Append(BatchBody body) {
   if (shared_->closed.load(std::memory_order_relaxed)) return std::nullopt;
   if (quota_.project->disk_full.load(std::memory_order_relaxed)) {
     if (absl::Status s = catalog_->CheckRunDisk(name_.run); !s.ok()) {
-      End(std::move(s));
+      committer_->Enqueue(EndOf(shared_, std::move(s)));
       return std::nullopt;
     }
   }

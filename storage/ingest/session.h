@@ -72,8 +72,6 @@ class Session : public StreamSession {
   };
 
   Rejection Refuse(absl::Status status, const BatchView& batch, OpenLane* lane);
-  // Ends the session, but for what is queued.
-  void End(absl::Status status);
   Pending MakePending(Pending::Kind kind, const OpenLane& lane) const;
 
   SessionCatalog* const catalog_;
