@@ -109,17 +109,21 @@ void IngestSession::OnAccepted(bool ok) {
 void IngestSession::OnRead(bool ok) {
   reading_ = false;
   if (phase_ == Phase::kEnding) {
-    incoming_.Clear();
+    // Nothing is taken any more.
   } else if (ok) {
     HandleMessage();
   } else {
     End(absl::OkStatus(), true);  // half-closed, or gone
   }
+  // The next message may be long in coming, and until then a whole read buffer
+  // would stay for a slice of it.
+  incoming_.Clear();
   Advance();
 }
 
 void IngestSession::OnWritten(bool) {
   writing_ = false;
+  outgoing_.Clear();
   Advance();
 }
 
