@@ -255,10 +255,12 @@ void Summary::Merge(const Summary& later) {
     max_row = later.max_row;
   }
   if (later.count > 0) {
-    const double n = static_cast<double>(count) + later.count;
-    const double distance = later.mean - mean;
-    m2 += later.m2 + distance * distance * count * (later.count / n);
-    mean += distance * (later.count / n);
+    // The distance of two means may be beyond a double, its square the more.
+    const long double n = static_cast<long double>(count) + later.count;
+    const long double distance = static_cast<long double>(later.mean) - mean;
+    const long double share = later.count / n;
+    m2 += static_cast<double>(later.m2 + distance * distance * count * share);
+    mean = static_cast<double>(mean + distance * share);
   }
   count += later.count;
   nan_count += later.nan_count;

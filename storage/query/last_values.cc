@@ -25,8 +25,7 @@ class Accumulator {
     neg_inf_count_ += summary.neg_inf_count;
     if (summary.count > 0) {
       // Merge() counts in 32 bits, enough for a strip but not for a series.
-      mean_ += (summary.mean - mean_) * (static_cast<double>(summary.count) /
-                                         static_cast<double>(count_));
+      mean_ += (summary.mean - mean_) * summary.count / count_;
     }
   }
   // A candidate for the last value. Ties go to what arrived later, and
@@ -57,7 +56,7 @@ class Accumulator {
             .neg_inf_count = neg_inf_count_,
             .min = finite ? total_.min : kNan,
             .max = finite ? total_.max : kNan,
-            .mean = finite ? mean_ : kNan};
+            .mean = finite ? static_cast<double>(mean_) : kNan};
   }
 
  private:
@@ -66,7 +65,7 @@ class Accumulator {
   uint64_t nan_count_ = 0;
   uint64_t pos_inf_count_ = 0;
   uint64_t neg_inf_count_ = 0;
-  double mean_ = 0;
+  long double mean_ = 0;  // two means may be further apart than a double goes
   bool has_last_ = false;
   std::optional<int64_t> step_;
   int64_t time_ns_ = 0;

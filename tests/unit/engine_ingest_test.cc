@@ -411,6 +411,25 @@ TEST_F(EngineIngest, ALaterAttemptHidesWhatItLogsAgain) {
   }
 }
 
+TEST_F(EngineIngest, TheMeanOfExtremeValuesIsANumber) {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  const Uuid run = MakeRun();
+  for (int64_t i = 0; i < 4; ++i) {
+    WriteOptions write;
+    write.run = run;
+    write.points = {{"x", i % 2 == 0 ? kMax : -kMax, i, i}};
+    ASSERT_TRUE(engine_->Write(write).ok());
+  }
+  LastValuesSpec last;
+  last.run = run;
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto values = engine_->LastValues(last);
+    ASSERT_EQ(values->size(), 1u);
+    EXPECT_EQ(values->at(0).mean, 0);
+    ASSERT_TRUE(engine_->Flush().ok());
+  }
+}
+
 TEST_F(EngineIngest, AttemptsWithoutAResumeStepHideFromTheirFirstStepOn) {
   const Uuid run = MakeRun();
   auto first = OpenStream(Opening(run));
