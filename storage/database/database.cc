@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "storage/database/manifest_guard.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
 #include "storage/model/memory_plan.h"
@@ -48,11 +49,20 @@ class ErrorListener : public rocksdb::EventListener {
   std::atomic<bool>* const failed_;
 };
 
-rocksdb::DBOptions MakeDbOptions(const EngineOptions& options) {
+// The file system of `options`, or the machine's, under a guard.
+std::unique_ptr<rocksdb::Env> GuardedEnv(const EngineOptions& options) {
+  rocksdb::Env* const base =
+      options.env != nullptr ? options.env : rocksdb::Env::Default();
+  return rocksdb::NewCompositeEnv(
+      std::make_shared<ManifestGuard>(base->GetFileSystem()));
+}
+
+rocksdb::DBOptions MakeDbOptions(const EngineOptions& options,
+                                 rocksdb::Env* env) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
   db.create_missing_column_families = true;
-  if (options.env != nullptr) db.env = options.env;
+  db.env = env;
   db.max_background_jobs = 2;
   // (avoid_flush_during_recovery would save time at a start, but a log with a
   // torn tail then stays in use: after the next power cut RocksDB stopped at
@@ -180,12 +190,13 @@ Database::Database(const EngineOptions& options)
     : path_(options.data_dir),
       plan_(PlanMemory(options.memory_limit_bytes)),
       cache_(rocksdb::NewLRUCache(plan_.cache_bytes)),
+      env_(GuardedEnv(options)),
       at_point_(options.at_point) {}
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(new Database(options));
-  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  rocksdb::DBOptions db_options = MakeDbOptions(options, database->env_.get());
   db_options.listeners.push_back(
       std::make_shared<ErrorListener>(&database->ever_failed_));
   rocksdb::Env* env = db_options.env;
@@ -213,7 +224,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
 absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
     const EngineOptions& options) {
   auto database = std::unique_ptr<Database>(new Database(options));
-  rocksdb::DBOptions db_options = MakeDbOptions(options);
+  rocksdb::DBOptions db_options = MakeDbOptions(options, database->env_.get());
   db_options.create_if_missing = false;
   db_options.create_missing_column_families = false;
   // Else RocksDB would begin a new LOG in the folder.
@@ -247,10 +258,8 @@ Database::~Database() {
     db_->DestroyColumnFamilyHandle(handle);
   }
   if (read_lock_ == nullptr) return;
-  rocksdb::Env* const env =
-      db_ != nullptr ? db_->GetEnv() : rocksdb::Env::Default();
   db_.reset();
-  env->UnlockFile(read_lock_).PermitUncheckedError();
+  env_->UnlockFile(read_lock_).PermitUncheckedError();
 }
 
 absl::Status Database::CheckFormat(bool is_new) {

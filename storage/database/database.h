@@ -155,6 +155,7 @@ class Database {
   const std::string path_;
   const MemoryPlan plan_;
   const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::unique_ptr<rocksdb::Env> env_;
   rocksdb::FileLock* read_lock_ = nullptr;  // of a store opened read-only
   const std::function<void(absl::string_view)> at_point_;
   // Since the store was opened; whatever it was that failed.

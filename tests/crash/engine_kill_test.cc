@@ -18,7 +18,6 @@
 #include <optional>
 #include <random>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/crash/workload.h"
@@ -102,11 +101,7 @@ EngineOptions SmallStore(const std::string& dir) {
   std::atomic<bool> met{false};
   auto disk = std::make_shared<PowerLossFileSystem>(dir);
   disk->SetFaults([&](PowerLossFileSystem::Op did, const std::string& file) {
-    // RocksDB 7.8.3 deletes the files that a MANIFEST names when it could not
-    // be sure of having written it (docs/design.md, "What is not there yet").
-    if (did != fail_at.op || absl::StrContains(file, "MANIFEST")) {
-      return rocksdb::IOStatus::OK();
-    }
+    if (did != fail_at.op) return rocksdb::IOStatus::OK();
     const int at = left.fetch_sub(1);
     if (at > 1 || (fail_at.once && at < 1)) return rocksdb::IOStatus::OK();
     met = true;
