@@ -2,34 +2,30 @@
 
 #include <algorithm>
 #include <cassert>
-#include <limits>
 
 #include "storage/query/accumulator.h"
 
 namespace waterflow::storage {
 
-BucketCutter::BucketCutter(Interval span, uint32_t max_points)
-    : first_(span.first),
-      length_(Offset(span.last)),
-      reach_(length_ / max_points),
-      end_(reach_) {
+BucketCutter::BucketCutter(Interval span, uint32_t max_points) {
   assert(span.first <= span.last && max_points >= 1);
+  const auto buckets_less_one = [&] {
+    return static_cast<uint64_t>(span.last >> shift_) -
+           static_cast<uint64_t>(span.first >> shift_);
+  };
+  while (shift_ < 63 && buckets_less_one() >= max_points) ++shift_;
+  all_ = buckets_less_one() >= max_points;
 }
 
-Stretch BucketCutter::Next(absl::Span<const int64_t> positions, size_t begin) {
-  const uint64_t offset = Offset(positions[begin]);
-  if (offset > end_) {
-    if (offset - end_ - 1 <= reach_) {
-      ++bucket_;  // the next one, as a rule: spares a division
-    } else {
-      bucket_ = offset / (reach_ + 1);
-    }
-    const uint64_t start = bucket_ * (reach_ + 1);
-    end_ = length_ - start < reach_ ? length_ : start + reach_;
-  }
-  Stretch stretch{begin, begin + 1, static_cast<int64_t>(bucket_)};
-  while (stretch.end < positions.size() &&
-         Offset(positions[stretch.end]) <= end_) {
+Stretch BucketCutter::Next(absl::Span<const int64_t> positions,
+                           size_t begin) const {
+  if (all_) return {begin, positions.size(), 0};
+  const int64_t bucket = positions[begin] >> shift_;
+  // The last position of the bucket: all its low bits are set.
+  const auto low_bits = static_cast<int64_t>((uint64_t{1} << shift_) - 1);
+  const int64_t last = positions[begin] | low_bits;
+  Stretch stretch{begin, begin + 1, bucket};
+  while (stretch.end < positions.size() && positions[stretch.end] <= last) {
     ++stretch.end;
   }
   return stretch;
@@ -50,7 +46,7 @@ std::vector<Bucket> BucketSeries(const SeriesView& series, Interval span,
   std::vector<Bucket> buckets;
   const SeriesView view = Within(series, span);
   if (view.positions.empty()) return buckets;
-  BucketCutter cutter(span, max_points);
+  const BucketCutter cutter(span, max_points);
   for (size_t begin = 0; begin < view.positions.size();) {
     const Stretch stretch = cutter.Next(view.positions, begin);
     BucketAccumulator accumulator;

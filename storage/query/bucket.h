@@ -1,11 +1,9 @@
 // From the points of one series to buckets along the axis.
 //
-// The span is cut into buckets of equal width (the last may be narrower), the
-// narrowest that makes at most max_points of them: bucket i of [first, last]
-// holds the positions first + i * width ... first + (i + 1) * width - 1, where
-// width = floor((last - first) / max_points) + 1. Equal rather than exactly
-// max_points: points at regular steps then spread evenly, and counts do not
-// alternate from bucket to bucket.
+// A bucket holds the positions i * 2^k ... (i + 1) * 2^k - 1, for the least k
+// that makes at most max_points buckets of the span. Boundaries lie on one grid
+// for all series and questions, so a chart whose range grows, or that is moved,
+// keeps its buckets until k changes; then each two become one.
 #ifndef WATERFLOW_STORAGE_QUERY_BUCKET_H_
 #define WATERFLOW_STORAGE_QUERY_BUCKET_H_
 
@@ -33,26 +31,19 @@ struct Stretch {
 };
 
 // Cuts a series into one stretch per bucket; the key is the number of the
-// bucket. Made for one series, walked from its front to its end.
+// bucket.
 class BucketCutter {
  public:
   // Precondition: span.first <= span.last, max_points >= 1.
   BucketCutter(Interval span, uint32_t max_points);
 
   // The stretch that begins at positions[begin], which lies in the span.
-  Stretch Next(absl::Span<const int64_t> positions, size_t begin);
+  Stretch Next(absl::Span<const int64_t> positions, size_t begin) const;
 
  private:
-  uint64_t Offset(int64_t position) const {
-    return static_cast<uint64_t>(position) - static_cast<uint64_t>(first_);
-  }
-
-  int64_t first_;
-  uint64_t length_;  // last - first: one less than the positions in the span
-  uint64_t reach_;   // width - 1; a width may be 2^64
-  // The last stretch's bucket and the offset of its last position.
-  uint64_t bucket_ = 0;
-  uint64_t end_ = 0;
+  int shift_ = 0;  // 0 to 63
+  // Where even 2^63 is too narrow: one bucket around 0.
+  bool all_ = false;
 };
 
 // The part of a series that lies in the span.

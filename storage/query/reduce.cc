@@ -10,7 +10,7 @@ namespace {
 // Cuts a series into one stretch per step; the key is the step.
 class StepCutter {
  public:
-  Stretch Next(absl::Span<const int64_t> positions, size_t begin) {
+  Stretch Next(absl::Span<const int64_t> positions, size_t begin) const {
     Stretch stretch{begin, begin + 1, positions[begin]};
     while (stretch.end < positions.size() &&
            positions[stretch.end] == stretch.key) {
@@ -21,7 +21,8 @@ class StepCutter {
 };
 
 template <typename Cutter, typename Visit>
-void ForEachStretch(const SeriesView& series, Cutter cutter, Visit visit) {
+void ForEachStretch(const SeriesView& series, const Cutter& cutter,
+                    Visit visit) {
   for (size_t begin = 0; begin < series.positions.size();) {
     const Stretch stretch = cutter.Next(series.positions, begin);
     visit(stretch);

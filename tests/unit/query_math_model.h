@@ -109,13 +109,19 @@ inline std::vector<Bucket> ModelBuckets(const std::vector<Series>& workers,
                                         Interval span, uint32_t max_points,
                                         Reduction reduction) {
   using Wide = __int128;
-  const Wide width = (Wide{span.last} - span.first) / max_points + 1;
+  Wide width = 1;
+  // Rounds down, also below 0.
+  const auto cell_of = [&](Wide position) {
+    if (width > INT64_MAX + Wide{1}) return Wide{0};  // one for all
+    return position >= 0 ? position / width : -((-position - 1) / width) - 1;
+  };
+  while (cell_of(span.last) - cell_of(span.first) + 1 > max_points) width *= 2;
   std::map<Wide, std::vector<ModelPoint>> cells;
   for (size_t w = 0; w < workers.size(); ++w) {
     for (size_t i = 0; i < workers[w].values.size(); ++i) {
       const int64_t position = workers[w].positions[i];
       if (!span.Contains(position)) continue;
-      cells[(Wide{position} - span.first) / width].push_back(
+      cells[cell_of(position)].push_back(
           {position, w, workers[w].worker, workers[w].values[i]});
     }
   }

@@ -163,6 +163,33 @@ TEST(BucketTest, TheWholeRangeOfInt64IsDivided) {
   EXPECT_EQ(BucketSeries(series.view(), {kMin, kMax}, 2).size(), 2u);
 }
 
+TEST(BucketTest, BoundariesStayWhileTheRangeGrows) {
+  const Series series = Steps(std::vector<double>(5000, 1));
+  std::vector<Bucket> before = BucketSeries(series.view(), {0, 0}, 100);
+  size_t doubled = 0;
+  for (int64_t last = 1; last < 5000; ++last) {
+    const auto buckets = BucketSeries(series.view(), {0, last}, 100);
+    ASSERT_LE(buckets.size(), 100u);
+    const bool coarser = buckets.size() < before.size();
+    doubled += coarser ? 1 : 0;
+    // All but the last, which grows.
+    for (size_t i = 0; i + 1 < buckets.size(); ++i) {
+      const size_t from = coarser ? 2 * i : i;
+      ASSERT_EQ(buckets[i].first_position, before[from].first_position) << last;
+      if (i + 2 < buckets.size()) {
+        ASSERT_EQ(buckets[i].last_position,
+                  before[from + (coarser ? 1 : 0)].last_position);
+      }
+    }
+    before = buckets;
+  }
+  EXPECT_EQ(doubled, 6u);
+  // Another part of the axis, the same grid.
+  const auto part = BucketSeries(series.view(), {1000, 4999}, 100);
+  EXPECT_EQ(part[1].first_position % 64, 0);
+  EXPECT_EQ(part[1].last_position - part[1].first_position, 63);
+}
+
 TEST(BucketTest, PointsOutsideTheSpanTakeNoPart) {
   const Series series = Steps({0, 1, 2, 3, 4, 5});
   const auto buckets = BucketSeries(series.view(), {2, 3}, 1);
