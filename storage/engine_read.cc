@@ -181,7 +181,8 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
   summary.exact = spec.max_points == 0 && spec.reduction == Reduction::kNone;
   const PointFilter filter{.axis = spec.axis,
                            .step_range = spec.step_range,
-                           .time_range = spec.time_range};
+                           .time_range = spec.time_range,
+                           .whole = summary.exact};
   for (const Lineage& lineage : lineages) {
     LineageReader reader(lineage, database_.get(), &state_);
     summary.position = std::max(summary.position, reader.position());

@@ -5,20 +5,184 @@
 #include <limits>
 
 namespace waterflow::storage {
+namespace {
+
+// Doubles are added up side by side in lanes, which keeps a vector register
+// busy, and for no longer than a block: what rounding costs stays that of some
+// additions, however long the stretch.
+constexpr size_t kLanes = 4;
+constexpr size_t kBlock = 64;
+
+struct Lanes {
+  double v[kLanes] = {};
+  double sum() const { return (v[0] + v[1]) + (v[2] + v[3]); }
+};
+
+// False when some value is not finite, or when squares may leave a double's
+// range: then each has to be looked at.
+bool MeasureQuickly(absl::Span<const int64_t> positions,
+                    absl::Span<const double> values, Piece* piece) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  Piece m = *piece;
+  m.min = kInf;
+  m.max = -kInf;
+  size_t min_at = 0;
+  size_t max_at = 0;
+  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
+    const double* const v = values.data() + begin;
+    const size_t n = std::min(kBlock, values.size() - begin);
+    const size_t even = n - n % kLanes;
+    Lanes sums;
+    Lanes least{{v[0], v[0], v[0], v[0]}};
+    Lanes greatest = least;
+    for (size_t i = 0; i < even; i += kLanes) {
+      for (size_t k = 0; k < kLanes; ++k) {
+        const double value = v[i + k];
+        sums.v[k] += value;
+        least.v[k] = value < least.v[k] ? value : least.v[k];
+        greatest.v[k] = value > greatest.v[k] ? value : greatest.v[k];
+      }
+    }
+    for (size_t i = even; i < n; ++i) {
+      sums.v[0] += v[i];
+      least.v[0] = v[i] < least.v[0] ? v[i] : least.v[0];
+      greatest.v[0] = v[i] > greatest.v[0] ? v[i] : greatest.v[0];
+    }
+    // A NaN or an infinity is in the sum, too.
+    if (!std::isfinite(sums.sum())) return false;
+    m.sum += sums.sum();
+    const double block_min = *std::min_element(least.v, least.v + kLanes);
+    const double block_max = *std::max_element(greatest.v, greatest.v + kLanes);
+    if (block_min < m.min) {
+      m.min = block_min;
+      min_at = std::find(v, v + n, block_min) - values.data();
+    }
+    if (block_max > m.max) {
+      m.max = block_max;
+      max_at = std::find(v, v + n, block_max) - values.data();
+    }
+  }
+  m.count = values.size();
+  // Not those of the lanes: zeros of both signs are equal.
+  m.min = values[min_at];
+  m.max = values[max_at];
+  m.min_position = positions[min_at];
+  m.max_position = positions[max_at];
+  const double spread = m.max - m.min;
+  if (spread == 0) {
+    *piece = m;
+    return true;
+  }
+  if (spread < 1e-140 || spread > 1e140) return false;
+  const auto mean = static_cast<double>(m.sum / m.count);
+  long double rest = 0;  // what rounding left in the mean
+  for (size_t begin = 0; begin < values.size(); begin += kBlock) {
+    const double* const v = values.data() + begin;
+    const size_t n = std::min(kBlock, values.size() - begin);
+    const size_t even = n - n % kLanes;
+    Lanes distances;
+    Lanes squares;
+    for (size_t i = 0; i < even; i += kLanes) {
+      for (size_t k = 0; k < kLanes; ++k) {
+        const double distance = v[i + k] - mean;
+        distances.v[k] += distance;
+        squares.v[k] += distance * distance;
+      }
+    }
+    for (size_t i = even; i < n; ++i) {
+      const double distance = v[i] - mean;
+      distances.v[0] += distance;
+      squares.v[0] += distance * distance;
+    }
+    rest += distances.sum();
+    m.squares += squares.sum();
+  }
+  m.squares -= rest * rest / m.count;
+  *piece = m;
+  return true;
+}
+
+// The same where lanes would cost more than they spare.
+constexpr size_t kShort = 16;
+bool MeasureShort(absl::Span<const int64_t> positions,
+                  absl::Span<const double> values, Piece* piece) {
+  const size_t n = values.size();
+  size_t min_at = 0;
+  size_t max_at = 0;
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    sum += values[i];
+    min_at = values[i] < values[min_at] ? i : min_at;
+    max_at = values[i] > values[max_at] ? i : max_at;
+  }
+  const double spread = values[max_at] - values[min_at];
+  if (!std::isfinite(sum) ||
+      (spread != 0 && (spread < 1e-140 || spread > 1e140))) {
+    return false;
+  }
+  const double mean = sum / static_cast<double>(n);
+  double rest = 0;
+  double squares = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double distance = values[i] - mean;
+    rest += distance;
+    squares += distance * distance;
+  }
+  piece->count = n;
+  piece->sum = sum;
+  piece->squares = squares - rest * rest / static_cast<double>(n);
+  piece->min = values[min_at];
+  piece->max = values[max_at];
+  piece->min_position = positions[min_at];
+  piece->max_position = positions[max_at];
+  return true;
+}
+
+// The finite ones among any values.
+void MeasureEach(absl::Span<const int64_t> positions,
+                 absl::Span<const double> values, Piece* piece) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) continue;
+    if (piece->count == 0 || values[i] < piece->min) {
+      piece->min = values[i];
+      piece->min_position = positions[i];
+    }
+    if (piece->count == 0 || values[i] > piece->max) {
+      piece->max = values[i];
+      piece->max_position = positions[i];
+    }
+    ++piece->count;
+    piece->sum += values[i];
+  }
+  if (piece->count == 0) return;
+  const long double mean = piece->sum / piece->count;
+  long double rest = 0;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    const long double distance = value - mean;
+    piece->squares += distance * distance;
+    rest += distance;
+  }
+  piece->squares -= rest * rest / piece->count;
+}
+
+}  // namespace
 
 void BucketAccumulator::Add(int64_t position, double value, uint32_t worker) {
-  AddEnds(position, value, position, value, worker);
-  if (!std::isfinite(value)) {
-    AddNonFinite(value);
-    return;
-  }
-  AddExtremes(value, position, value, position, worker);
-  sum_ += value;
-  const long double n = ++bucket_.count;
-  if (bucket_.count > 1) {
-    const long double distance = n * value - sum_;
-    squares_ += distance * distance / (n * (n - 1));
-  }
+  const bool finite = std::isfinite(value);
+  AddPiece({.first_position = position,
+            .last_position = position,
+            .first = value,
+            .last = value,
+            .count = finite ? 1u : 0u,
+            .sum = value,
+            .min = value,
+            .max = value,
+            .min_position = position,
+            .max_position = position,
+            .min_worker = worker,
+            .max_worker = worker});
+  if (!finite) AddNonFinite(value);
 }
 
 void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
@@ -28,70 +192,70 @@ void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
     Add(positions.front(), values.front(), worker);
     return;
   }
-  AddEnds(positions.front(), values.front(), positions.back(), values.back(),
-          worker);
-  uint64_t count = 0;
-  long double sum = 0;
-  size_t min_at = 0;
-  size_t max_at = 0;
-  double min = std::numeric_limits<double>::infinity();
-  double max = -std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double value = values[i];
-    if (!std::isfinite(value)) {
-      AddNonFinite(value);
-      continue;
-    }
-    ++count;
-    sum += value;
-    if (value < min) {
-      min = value;
-      min_at = i;
-    }
-    if (value > max) {
-      max = value;
-      max_at = i;
+  Piece piece{.first_position = positions.front(),
+              .last_position = positions.back(),
+              .first = values.front(),
+              .last = values.back(),
+              .min_worker = worker,
+              .max_worker = worker};
+  const bool finite = values.size() <= kShort
+                          ? MeasureShort(positions, values, &piece)
+                          : MeasureQuickly(positions, values, &piece);
+  if (!finite) {
+    MeasureEach(positions, values, &piece);
+    for (const double value : values) {
+      if (!std::isfinite(value)) AddNonFinite(value);
     }
   }
-  if (count == 0) return;
-  AddExtremes(min, positions[min_at], max, positions[max_at], worker);
-
-  const long double mean = sum / count;
-  long double squares = 0;
-  long double rest = 0;  // what rounding left in the mean
-  for (const double value : values) {
-    if (!std::isfinite(value)) continue;
-    const long double distance = value - mean;
-    squares += distance * distance;
-    rest += distance;
-  }
-  squares -= rest * rest / count;
-  if (bucket_.count > 0) {
-    const long double others = bucket_.count;
-    const long double between = mean - sum_ / others;
-    squares += between * between * (others * count / (others + count));
-  }
-  squares_ += squares;
-  sum_ += sum;
-  bucket_.count += count;
+  AddPiece(piece);
 }
 
-void BucketAccumulator::AddEnds(int64_t first_position, double first,
-                                int64_t last_position, double last,
-                                uint32_t worker) {
+void BucketAccumulator::AddPiece(const Piece& piece) {
+  AddEnds(piece);
+  if (piece.count > 0) AddFinite(piece);
+}
+
+void BucketAccumulator::AddEnds(const Piece& piece) {
   if (empty_) {
-    bucket_.min_position = bucket_.max_position = first_position;
-    bucket_.min_worker = bucket_.max_worker = worker;
+    bucket_.min_position = bucket_.max_position = piece.first_position;
+    bucket_.min_worker = bucket_.max_worker = piece.min_worker;
   }
-  if (empty_ || first_position < bucket_.first_position) {
-    bucket_.first_position = first_position;
-    bucket_.first = first;
+  if (empty_ || piece.first_position < bucket_.first_position) {
+    bucket_.first_position = piece.first_position;
+    bucket_.first = piece.first;
   }
-  if (empty_ || last_position >= bucket_.last_position) {
-    bucket_.last_position = last_position;
-    bucket_.last = last;
+  if (empty_ || piece.last_position >= bucket_.last_position) {
+    bucket_.last_position = piece.last_position;
+    bucket_.last = piece.last;
   }
   empty_ = false;
+}
+
+void BucketAccumulator::AddFinite(const Piece& piece) {
+  const bool first = bucket_.count == 0;
+  if (first || piece.min < bucket_.min ||
+      (piece.min == bucket_.min && piece.min_position < bucket_.min_position)) {
+    bucket_.min = piece.min;
+    bucket_.min_position = piece.min_position;
+    bucket_.min_worker = piece.min_worker;
+  }
+  if (first || piece.max > bucket_.max ||
+      (piece.max == bucket_.max && piece.max_position < bucket_.max_position)) {
+    bucket_.max = piece.max;
+    bucket_.max_position = piece.max_position;
+    bucket_.max_worker = piece.max_worker;
+  }
+  if (!first) {
+    const long double others = bucket_.count;
+    const long double count = piece.count;
+    // (mean - other mean)^2 * others * count / (others + count), in one
+    // division.
+    const long double between = piece.sum * others - sum_ * count;
+    squares_ += between * between / (others * count * (others + count));
+  }
+  squares_ += piece.squares;
+  sum_ += piece.sum;
+  bucket_.count += piece.count;
 }
 
 void BucketAccumulator::AddNonFinite(double value) {
@@ -101,24 +265,6 @@ void BucketAccumulator::AddNonFinite(double value) {
     ++bucket_.pos_inf_count;
   } else {
     ++bucket_.neg_inf_count;
-  }
-}
-
-void BucketAccumulator::AddExtremes(double min, int64_t min_position,
-                                    double max, int64_t max_position,
-                                    uint32_t worker) {
-  const bool first = bucket_.count == 0;
-  if (first || min < bucket_.min ||
-      (min == bucket_.min && min_position < bucket_.min_position)) {
-    bucket_.min = min;
-    bucket_.min_position = min_position;
-    bucket_.min_worker = worker;
-  }
-  if (first || max > bucket_.max ||
-      (max == bucket_.max && max_position < bucket_.max_position)) {
-    bucket_.max = max;
-    bucket_.max_position = max_position;
-    bucket_.max_worker = worker;
   }
 }
 

@@ -17,6 +17,25 @@
 
 namespace waterflow::storage {
 
+// Points that were measured together: neighbours of one worker, or those of
+// several workers at one position.
+struct Piece {
+  int64_t first_position = 0;
+  int64_t last_position = 0;
+  double first = 0;
+  double last = 0;
+  // Of the finite values.
+  uint64_t count = 0;
+  long double sum = 0;
+  long double squares = 0;  // of differences from their mean
+  double min = 0;
+  double max = 0;
+  int64_t min_position = 0;
+  int64_t max_position = 0;
+  uint32_t min_worker = 0;
+  uint32_t max_worker = 0;
+};
+
 class BucketAccumulator {
  public:
   // Adds one point. The workers come in their order; the points of a worker in
@@ -28,17 +47,18 @@ class BucketAccumulator {
   void AddStretch(absl::Span<const int64_t> positions,
                   absl::Span<const double> values, uint32_t worker);
 
+  // The same for what was measured already. Values that are not finite are not
+  // in it.
+  void AddPiece(const Piece& piece);
+
   // Precondition: a point was added. Positions (and workers) of extremes that
   // do not exist, for want of a finite value, are those of the first point.
   Bucket Finish(Reduction reduction) const;
 
  private:
-  // First and last, of a piece that goes from one point to another.
-  void AddEnds(int64_t first_position, double first, int64_t last_position,
-               double last, uint32_t worker);
+  void AddEnds(const Piece& piece);
+  void AddFinite(const Piece& piece);
   void AddNonFinite(double value);
-  void AddExtremes(double min, int64_t min_position, double max,
-                   int64_t max_position, uint32_t worker);
 
   // `count` says how much of it is filled; the means are made by Finish().
   Bucket bucket_;

@@ -62,6 +62,10 @@ absl::Status AnswerBuckets(const SeriesPart& head, std::vector<Bucket> buckets,
   for (size_t begin = 0; begin < buckets.size(); begin += kPartPoints) {
     const size_t end = std::min(buckets.size(), begin + kPartPoints);
     SeriesPart part = head;
+    if (begin == 0 && end == buckets.size()) {
+      part.buckets = std::move(buckets);
+      return sink(std::move(part));
+    }
     part.buckets.assign(buckets.begin() + begin, buckets.begin() + end);
     if (absl::Status status = sink(std::move(part)); !status.ok()) {
       return status;

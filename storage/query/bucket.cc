@@ -24,11 +24,18 @@ Stretch BucketCutter::Next(absl::Span<const int64_t> positions,
   // The last position of the bucket: all its low bits are set.
   const auto low_bits = static_cast<int64_t>((uint64_t{1} << shift_) - 1);
   const int64_t last = positions[begin] | low_bits;
-  Stretch stretch{begin, begin + 1, bucket};
-  while (stretch.end < positions.size() && positions[stretch.end] <= last) {
-    ++stretch.end;
+  // Strides that double, then a search within the last of them: buckets hold
+  // some points or thousands.
+  size_t from = begin + 1;
+  size_t to = from;
+  for (size_t stride = 1; to < positions.size() && positions[to] <= last;
+       stride *= 2) {
+    from = to + 1;
+    to = std::min(positions.size(), from + stride);
   }
-  return stretch;
+  const auto end =
+      std::upper_bound(positions.begin() + from, positions.begin() + to, last);
+  return {begin, static_cast<size_t>(end - positions.begin()), bucket};
 }
 
 SeriesView Within(const SeriesView& series, Interval span) {

@@ -43,9 +43,10 @@ LastValue Join(const LastValue& earlier, const LastValue& later) {
   if (earlier.count > 0 && later.count > 0) {
     joined.min = std::min(earlier.min, later.min);
     joined.max = std::max(earlier.max, later.max);
-    joined.mean = earlier.mean + (later.mean - earlier.mean) *
-                                     (static_cast<double>(later.count) /
-                                      static_cast<double>(joined.count));
+    // Two means may be further apart than a double goes.
+    const long double mean = earlier.mean;
+    joined.mean = static_cast<double>(mean + (later.mean - mean) * later.count /
+                                                 joined.count);
   }
   return joined;
 }
@@ -78,6 +79,25 @@ LineageReader::LineageReader(const Lineage& lineage, const Database* database,
 
 absl::StatusOr<std::vector<Series>> LineageReader::Read(
     size_t metric, const PointFilter& filter) {
+  absl::StatusOr<std::vector<Series>> all = ReadUnsorted(metric, filter);
+  if (!all.ok()) return all;
+  const auto sort = [&](Series& s) { return SortByAxis(filter.axis, &s); };
+  if (!std::all_of(all->begin(), all->end(), sort)) {
+    PointFilter whole = filter;
+    whole.whole = true;
+    all = ReadUnsorted(metric, whole);
+    if (!all.ok()) return all;
+    for (Series& series : *all) SortByAxis(filter.axis, &series);
+  }
+  // Ids were given in the order in which workers came.
+  std::sort(all->begin(), all->end(), [this](const Series& a, const Series& b) {
+    return workers_[a.worker.value] < workers_[b.worker.value];
+  });
+  return all;
+}
+
+absl::StatusOr<std::vector<Series>> LineageReader::ReadUnsorted(
+    size_t metric, const PointFilter& filter) {
   std::map<WorkerId, Series> by_worker;
   for (const auto& source : sources_) {
     SeriesReader reader(*source->view, source->snapshot, &source->sealed);
@@ -91,16 +111,11 @@ absl::StatusOr<std::vector<Series>> LineageReader::Read(
         it->second = std::move(series);
       } else {
         Append(std::move(series), &it->second);
-        SortByAxis(filter.axis, &it->second);
       }
     }
   }
   std::vector<Series> all;
   for (auto& [worker, series] : by_worker) all.push_back(std::move(series));
-  // Ids were given in the order in which workers came.
-  std::sort(all.begin(), all.end(), [this](const Series& a, const Series& b) {
-    return workers_[a.worker.value] < workers_[b.worker.value];
-  });
   return all;
 }
 

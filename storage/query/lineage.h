@@ -35,8 +35,9 @@ class LineageReader {
   // The workers of all runs, once each. What Series::worker counts in.
   const std::vector<Worker>& workers() const { return workers_; }
 
-  // Series of one of the lineage's metrics, by role and rank. DATA_LOSS names a
-  // bad block.
+  // Series of one of the lineage's metrics, by role and rank, each in axis
+  // order; points at one position in the order in which they were logged.
+  // DATA_LOSS names a bad block.
   absl::StatusOr<std::vector<Series>> Read(size_t metric,
                                            const PointFilter& filter);
   // Of all metrics, ordered by name, then worker.
@@ -49,6 +50,9 @@ class LineageReader {
     SealedReader sealed;
     std::vector<WorkerId> worker_ids;  // in workers_, by the run's own
   };
+
+  absl::StatusOr<std::vector<Series>> ReadUnsorted(size_t metric,
+                                                   const PointFilter& filter);
 
   std::vector<std::unique_ptr<Source>> sources_;  // the oldest ancestor first
   std::vector<Worker> workers_;

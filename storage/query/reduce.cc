@@ -1,6 +1,7 @@
 #include "storage/query/reduce.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "storage/query/accumulator.h"
 
@@ -114,10 +115,138 @@ std::vector<Bucket> ReduceStretches(absl::Span<const SeriesView> workers,
   return buckets;
 }
 
+// Whether all workers logged at the same steps, each step once.
+bool LogTogether(absl::Span<const SeriesView> workers) {
+  const absl::Span<const int64_t> steps = workers[0].positions;
+  const auto behind = [](int64_t a, int64_t b) { return a >= b; };
+  if (std::adjacent_find(steps.begin(), steps.end(), behind) != steps.end()) {
+    return false;
+  }
+  return std::all_of(workers.begin() + 1, workers.end(),
+                     [&](const SeriesView& w) { return w.positions == steps; });
+}
+
+// Some neighbouring steps of workers that log together, side by side: each loop
+// goes over the steps of one worker, which is what vector registers are for.
+class StepTile {
+ public:
+  static constexpr size_t kSteps = 128;
+
+  StepTile(absl::Span<const SeriesView> workers, size_t begin, size_t count)
+      : workers_(workers), begin_(begin), count_(count) {}
+
+  // False when a value is not finite, or squares may leave a double's range.
+  bool Measure() {
+    std::copy_n(Values(0), count_, sum_);
+    std::copy_n(Values(0), count_, min_);
+    std::copy_n(Values(0), count_, max_);
+    for (size_t w = 1; w < workers_.size(); ++w) AddWorker(w);
+    const auto n = static_cast<double>(workers_.size());
+    for (size_t i = 0; i < count_; ++i) {
+      mean_[i] = (sum_[i] + low_[i]) / n;
+      const double spread = max_[i] - min_[i];
+      const bool plain = spread == 0 || (spread > 1e-140 && spread < 1e140);
+      if (!std::isfinite(sum_[i]) || !plain) return false;
+    }
+    for (size_t w = 0; w < workers_.size(); ++w) {
+      const double* const values = Values(w);
+      for (size_t i = 0; i < count_; ++i) {
+        const double distance = values[i] - mean_[i];
+        rest_[i] += distance;
+        squares_[i] += distance * distance;
+      }
+    }
+    return true;
+  }
+
+  Piece At(size_t i) const {
+    const int64_t step = workers_[0].positions[begin_ + i];
+    const auto rest = static_cast<long double>(rest_[i]);
+    return {.first_position = step,
+            .last_position = step,
+            .first = Values(0)[i],
+            .last = Values(workers_.size() - 1)[i],
+            .count = workers_.size(),
+            .sum = static_cast<long double>(sum_[i]) + low_[i],
+            .squares = squares_[i] - rest * rest / workers_.size(),
+            .min = min_[i],
+            .max = max_[i],
+            .min_position = step,
+            .max_position = step,
+            .min_worker = workers_[min_worker_[i]].worker,
+            .max_worker = workers_[max_worker_[i]].worker};
+  }
+
+ private:
+  const double* Values(size_t worker) const {
+    return workers_[worker].values.data() + begin_;
+  }
+
+  void AddWorker(size_t worker) {
+    const double* const values = Values(worker);
+    for (size_t i = 0; i < count_; ++i) {
+      // What the sum has no room for is kept beside it (Knuth's TwoSum).
+      const double value = values[i];
+      const double sum = sum_[i] + value;
+      const double added = sum - sum_[i];
+      low_[i] += (sum_[i] - (sum - added)) + (value - added);
+      sum_[i] = sum;
+    }
+    const auto w = static_cast<int64_t>(worker);
+    for (size_t i = 0; i < count_; ++i) {
+      min_worker_[i] = values[i] < min_[i] ? w : min_worker_[i];
+      max_worker_[i] = values[i] > max_[i] ? w : max_worker_[i];
+      min_[i] = values[i] < min_[i] ? values[i] : min_[i];
+      max_[i] = values[i] > max_[i] ? values[i] : max_[i];
+    }
+  }
+
+  const absl::Span<const SeriesView> workers_;
+  const size_t begin_;
+  const size_t count_;
+  double sum_[kSteps];
+  double low_[kSteps] = {};
+  double min_[kSteps];
+  double max_[kSteps];
+  double mean_[kSteps];
+  double rest_[kSteps] = {};
+  double squares_[kSteps] = {};
+  int64_t min_worker_[kSteps] = {};
+  int64_t max_worker_[kSteps] = {};
+};
+
+std::vector<Bucket> ReduceTogether(absl::Span<const SeriesView> workers,
+                                   Reduction reduction) {
+  const size_t steps = workers[0].positions.size();
+  std::vector<Bucket> buckets;
+  buckets.reserve(steps);
+  for (size_t begin = 0; begin < steps; begin += StepTile::kSteps) {
+    const size_t count = std::min(StepTile::kSteps, steps - begin);
+    StepTile tile(workers, begin, count);
+    const bool measured = tile.Measure();
+    for (size_t i = 0; i < count; ++i) {
+      BucketAccumulator accumulator;
+      if (measured) {
+        accumulator.AddPiece(tile.At(i));
+      } else {
+        for (const SeriesView& series : workers) {
+          accumulator.Add(series.positions[begin + i], series.values[begin + i],
+                          series.worker);
+        }
+      }
+      buckets.push_back(accumulator.Finish(reduction));
+    }
+  }
+  return buckets;
+}
+
 }  // namespace
 
 std::vector<Bucket> ReducePerStep(absl::Span<const SeriesView> workers,
                                   Reduction reduction) {
+  if (!workers.empty() && LogTogether(workers)) {
+    return ReduceTogether(workers, reduction);
+  }
   return ReduceStretches(workers, StepCutter(), reduction,
                          [](const SeriesView& series, const Stretch& stretch,
                             BucketAccumulator* accumulator) {

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "storage/format/batch.h"
 
 namespace waterflow::storage {
@@ -22,6 +23,44 @@ bool MayPass(const Strip& strip, const PointFilter& filter) {
   return !filter.time_range.has_value() ||
          (strip.max_time_ns >= filter.time_range->first &&
           strip.min_time_ns <= filter.time_range->last);
+}
+
+// Each greater than the one before.
+bool Ascends(const std::vector<int64_t>& positions) {
+  // Without a branch for each, so that several are compared at once.
+  bool ascends = true;
+  for (size_t i = 1; i < positions.size(); ++i) {
+    ascends &= positions[i - 1] < positions[i];
+  }
+  return ascends;
+}
+
+bool NeedsSteps(const PointFilter& filter, const RunView& run) {
+  return filter.whole || filter.axis == Axis::kStep ||
+         filter.step_range.has_value() || !run.hiding_steps.empty() ||
+         run.steps_below.has_value();
+}
+
+bool NeedsTimes(const PointFilter& filter) {
+  return filter.whole || filter.axis != Axis::kStep ||
+         filter.time_range.has_value();
+}
+
+bool Covers(const std::optional<Interval>& range, int64_t first, int64_t last) {
+  return !range.has_value() || (range->first <= first && last <= range->last);
+}
+
+// A plan does not know them.
+void SetExtremes(const StripColumns& rows, Strip* strip) {
+  const auto set = [&](const std::vector<int64_t>& column, int64_t* min,
+                       int64_t* max) {
+    const auto [least, greatest] =
+        std::minmax_element(column.begin(), column.begin() + strip->rows);
+    *min = *least;
+    *max = *greatest;
+  };
+  if (strip->has_step) set(rows.steps, &strip->min_step, &strip->max_step);
+  set(rows.times_ns, &strip->min_time_ns, &strip->max_time_ns);
 }
 
 template <typename T>
@@ -44,25 +83,30 @@ int64_t Relative(int64_t time_ns, int64_t start_ns) {
 
 }  // namespace
 
-void SortByAxis(Axis axis, Series* s) {
+bool SortByAxis(Axis axis, Series* s) {
+  if (Ascends(s->positions)) return true;
   // Points at one step go by time; rows without a step (on a time axis) and
   // what is equal keep the order in which they were logged.
+  const bool by_time = axis == Axis::kStep;
+  if (by_time && !s->whole()) return false;
   const auto before = [&](uint32_t a, uint32_t b) {
-    if (s->positions[a] != s->positions[b] || axis != Axis::kStep) {
+    if (s->positions[a] != s->positions[b] || !by_time) {
       return s->positions[a] < s->positions[b];
     }
     return s->times_ns[a] < s->times_ns[b];
   };
   std::vector<uint32_t> order(s->values.size());
   std::iota(order.begin(), order.end(), 0);
-  if (std::is_sorted(order.begin(), order.end(), before)) return;
+  if (std::is_sorted(order.begin(), order.end(), before)) return true;
   std::stable_sort(order.begin(), order.end(), before);
   Permute(order, &s->positions);
+  Permute(order, &s->values);
+  if (!s->whole()) return true;
   Permute(order, &s->steps);
   Permute(order, &s->times_ns);
-  Permute(order, &s->values);
   Permute(order, &s->has_step);
   Permute(order, &s->time_stamped);
+  return true;
 }
 
 std::vector<SchemaId> RunView::SchemasRead() const {
@@ -89,7 +133,6 @@ absl::StatusOr<std::vector<Series>> SeriesReader::Read(
   std::vector<Series> all;
   for (auto& [worker, series] : by_worker) {
     if (series.values.empty()) continue;
-    SortByAxis(filter.axis, &series);
     all.push_back(std::move(series));
   }
   return all;
@@ -101,6 +144,7 @@ absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
   absl::StatusOr<const std::vector<SealedRows>*> all =
       sealed_->Rows(place.schema);
   if (!all.ok()) return all.status();
+  Reserve(**all, filter, out);
   for (const SealedRows& rows : **all) {
     std::optional<Block> block;
     uint32_t metric = 0;
@@ -119,19 +163,40 @@ absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
         return s;
       }
       if (chunk_.values.empty()) continue;
-      if (strip.has_step) {
+      if (strip.has_step && NeedsSteps(filter, run_)) {
         if (absl::Status s = rows.axis.ReadSteps(i, &columns_.steps); !s.ok()) {
           return s;
         }
       }
-      if (absl::Status s = rows.axis.ReadTimes(i, &columns_.times_ns);
-          !s.ok()) {
-        return s;
+      if (NeedsTimes(filter)) {
+        if (absl::Status s = rows.axis.ReadTimes(i, &columns_.times_ns);
+            !s.ok()) {
+          return s;
+        }
       }
       Append(strip, columns_, chunk_, filter, out);
     }
   }
   return absl::OkStatus();
+}
+
+void SeriesReader::Reserve(const std::vector<SealedRows>& all,
+                           const PointFilter& filter,
+                           SeriesByWorker* out) const {
+  absl::flat_hash_map<WorkerId, size_t> counts;
+  for (const SealedRows& rows : all) {
+    for (const Strip& strip : rows.axis.strips()) {
+      if (run_.Selects(strip) && MayPass(strip, filter)) {
+        counts[strip.worker] += strip.rows;
+      }
+    }
+  }
+  for (const auto& [worker, count] : counts) {
+    Series& s = (*out)[worker];
+    s.worker = worker;
+    s.positions.reserve(s.positions.size() + count);
+    s.values.reserve(s.values.size() + count);
+  }
 }
 
 absl::Status SeriesReader::ReadHeads(const MetricPlace& place,
@@ -146,11 +211,12 @@ absl::Status SeriesReader::ReadHeads(const MetricPlace& place,
   for (const HeadRows& head : heads->second) {
     plans.clear();
     PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
-    for (const StripPlan& plan : plans) {
+    for (StripPlan& plan : plans) {
       if (!run_.Selects(plan.strip)) continue;
       if (absl::Status s = reader.Read(plan, head.batches, &columns); !s.ok()) {
         return s;
       }
+      SetExtremes(columns, &plan.strip);
       Append(plan.strip, columns, columns.metrics[0], filter, out);
     }
   }
@@ -165,43 +231,76 @@ void SeriesReader::Append(const Strip& strip, const StripColumns& rows,
       (filter.axis == Axis::kStep || filter.step_range.has_value())) {
     return;
   }
-  const std::optional<int64_t> hidden_from = run_.HiddenFrom(strip.attempt);
+  // Rows without a step are never hidden.
+  const std::optional<int64_t> hidden_from =
+      strip.has_step ? run_.HiddenFrom(strip.attempt) : std::nullopt;
+  const bool hides = hidden_from.has_value();
+  const int64_t hidden_step = hidden_from.value_or(0);
+  const bool all_pass =
+      (!hides || strip.max_step < hidden_step) &&
+      Covers(filter.step_range, strip.min_step, strip.max_step) &&
+      Covers(filter.time_range, strip.min_time_ns, strip.max_time_ns);
   Series& s = (*out)[strip.worker];
   s.worker = strip.worker;
-  size_t value = 0;
-  for (uint32_t row = 0; row < chunk.rows; ++row) {
-    if (!chunk.present.empty() && !IsPresent(chunk.present, row)) continue;
-    const double v = chunk.values[value++];
-    const int64_t step = strip.has_step ? rows.steps[row] : 0;
-    const int64_t time_ns = rows.times_ns[row];
-    // Rows without a step are never hidden.
-    if (strip.has_step && hidden_from.has_value() && step >= *hidden_from) {
-      continue;
-    }
-    if (filter.step_range.has_value() && !filter.step_range->Contains(step)) {
-      continue;
-    }
-    if (filter.time_range.has_value() &&
-        !filter.time_range->Contains(time_ns)) {
-      continue;
-    }
-    switch (filter.axis) {
-      case Axis::kStep:
-        s.positions.push_back(step);
-        break;
-      case Axis::kTime:
-        s.positions.push_back(time_ns);
-        break;
-      case Axis::kRelativeTime:
-        s.positions.push_back(Relative(time_ns, run_.start_ns));
-        break;
-    }
-    s.steps.push_back(step);
-    s.times_ns.push_back(time_ns);
-    s.values.push_back(v);
-    s.has_step.push_back(strip.has_step);
-    s.time_stamped.push_back(strip.time_stamped);
+  if (all_pass && chunk.dense()) {
+    AppendRows(
+        strip, rows, chunk.rows, [](size_t i) { return i; }, filter, &s);
+    s.values.insert(s.values.end(), chunk.values.begin(), chunk.values.end());
+    return;
   }
+  kept_.clear();
+  if (chunk.dense()) {
+    kept_.resize(chunk.rows);
+    std::iota(kept_.begin(), kept_.end(), 0);
+  } else {
+    chunk.AppendRows(&kept_);
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    const uint32_t row = kept_[i];
+    const bool passes =
+        all_pass || ((!hides || rows.steps[row] < hidden_step) &&
+                     (!filter.step_range.has_value() ||
+                      filter.step_range->Contains(rows.steps[row])) &&
+                     (!filter.time_range.has_value() ||
+                      filter.time_range->Contains(rows.times_ns[row])));
+    if (!passes) continue;
+    kept_[kept++] = row;
+    s.values.push_back(chunk.values[i]);
+  }
+  AppendRows(
+      strip, rows, kept, [this](size_t i) { return kept_[i]; }, filter, &s);
+}
+
+template <typename RowOf>
+void SeriesReader::AppendRows(const Strip& strip, const StripColumns& rows,
+                              size_t count, RowOf row_of,
+                              const PointFilter& filter, Series* s) const {
+  const auto append = [&](auto value_of, auto* column) {
+    const size_t before = column->size();
+    column->resize(before + count);
+    auto* const to = column->data() + before;
+    for (size_t i = 0; i < count; ++i) to[i] = value_of(row_of(i));
+  };
+  const auto step = [&](size_t row) { return rows.steps[row]; };
+  const auto time = [&](size_t row) { return rows.times_ns[row]; };
+  switch (filter.axis) {
+    case Axis::kStep:
+      append(step, &s->positions);
+      break;
+    case Axis::kTime:
+      append(time, &s->positions);
+      break;
+    case Axis::kRelativeTime:
+      append([&](size_t row) { return Relative(time(row), run_.start_ns); },
+             &s->positions);
+      break;
+  }
+  if (!filter.whole) return;
+  append([&](size_t row) { return strip.has_step ? step(row) : 0; }, &s->steps);
+  append(time, &s->times_ns);
+  append([&](size_t) { return uint8_t{strip.has_step}; }, &s->has_step);
+  append([&](size_t) { return uint8_t{strip.time_stamped}; }, &s->time_stamped);
 }
 
 }  // namespace waterflow::storage
