@@ -82,6 +82,12 @@ class AxisBlock {
   // The steps or times of strip `index`; steps only where it has_step.
   absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
   absl::Status ReadTimes(size_t index, std::vector<int64_t>* times_ns) const;
+  // Whether two strips are known to have the same steps.
+  bool ShareSteps(size_t a, size_t b) const {
+    return strips_[a].has_step && strips_[b].has_step &&
+           steps_[a].begin == steps_[b].begin &&
+           strips_[a].rows == strips_[b].rows;
+  }
 
  private:
   struct Extent {

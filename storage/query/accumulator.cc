@@ -107,15 +107,15 @@ constexpr size_t kShort = 16;
 bool MeasureShort(absl::Span<const int64_t> positions,
                   absl::Span<const double> values, Piece* piece) {
   const size_t n = values.size();
-  size_t min_at = 0;
-  size_t max_at = 0;
   double sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    sum += values[i];
-    min_at = values[i] < values[min_at] ? i : min_at;
-    max_at = values[i] > values[max_at] ? i : max_at;
+  double min = values[0];
+  double max = values[0];
+  for (const double value : values) {
+    sum += value;
+    min = value < min ? value : min;
+    max = value > max ? value : max;
   }
-  const double spread = values[max_at] - values[min_at];
+  const double spread = max - min;
   if (!std::isfinite(sum) ||
       (spread != 0 && (spread < 1e-140 || spread > 1e140))) {
     return false;
@@ -131,10 +131,12 @@ bool MeasureShort(absl::Span<const int64_t> positions,
   piece->count = n;
   piece->sum = sum;
   piece->squares = squares - rest * rest / static_cast<double>(n);
-  piece->min = values[min_at];
-  piece->max = values[max_at];
-  piece->min_position = positions[min_at];
-  piece->max_position = positions[max_at];
+  piece->min = min;
+  piece->max = max;
+  piece->min_position =
+      positions[std::find(values.begin(), values.end(), min) - values.begin()];
+  piece->max_position =
+      positions[std::find(values.begin(), values.end(), max) - values.begin()];
   return true;
 }
 

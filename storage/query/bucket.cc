@@ -54,6 +54,7 @@ std::vector<Bucket> BucketSeries(const SeriesView& series, Interval span,
   const SeriesView view = Within(series, span);
   if (view.positions.empty()) return buckets;
   const BucketCutter cutter(span, max_points);
+  buckets.reserve(std::min<size_t>(max_points, view.positions.size()));
   for (size_t begin = 0; begin < view.positions.size();) {
     const Stretch stretch = cutter.Next(view.positions, begin);
     BucketAccumulator accumulator;

@@ -147,6 +147,7 @@ absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
   Reserve(**all, filter, out);
   for (const SealedRows& rows : **all) {
     std::optional<Block> block;
+    std::optional<uint32_t> steps_of;  // the strip whose steps were read last
     uint32_t metric = 0;
     const std::vector<Strip>& strips = rows.axis.strips();
     for (uint32_t i = 0; i < strips.size(); ++i) {
@@ -163,10 +164,13 @@ absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
         return s;
       }
       if (chunk_.values.empty()) continue;
-      if (strip.has_step && NeedsSteps(filter, run_)) {
+      const bool known =
+          steps_of.has_value() && rows.axis.ShareSteps(*steps_of, i);
+      if (strip.has_step && NeedsSteps(filter, run_) && !known) {
         if (absl::Status s = rows.axis.ReadSteps(i, &columns_.steps); !s.ok()) {
           return s;
         }
+        steps_of = i;
       }
       if (NeedsTimes(filter)) {
         if (absl::Status s = rows.axis.ReadTimes(i, &columns_.times_ns);
