@@ -1,0 +1,4 @@
+waterflow_test(search_language_test unit SOURCES search_language_test.cc search_random_test.cc
+               LIBS storage_search_language)
+target_compile_definitions(search_language_test PRIVATE
+                           WATERFLOW_SEARCH_DOC="${CMAKE_SOURCE_DIR}/docs/search.md")
