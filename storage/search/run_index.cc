@@ -148,7 +148,8 @@ void RunIndex::SetValue(const Unread& unread, MetricColumn* column,
 }
 
 void RunIndex::Trim() {
-  size_t total = bytes();
+  size_t total = 0;
+  for (const Kept& kept : columns_) total += BytesOf(kept);
   size_t count = columns_.size();
   std::vector<size_t> oldest_first(columns_.size());
   for (size_t i = 0; i < columns_.size(); ++i) oldest_first[i] = i;
@@ -157,6 +158,9 @@ void RunIndex::Trim() {
   });
   for (const size_t i : oldest_first) {
     if (total <= limit_bytes_ && count <= kMaxColumns) break;
+    // Whoever asked last is likely to ask again, and a column that is larger
+    // than the limit would be filled each time.
+    if (columns_[i].used == uses_) continue;
     Column& column = columns_[i].column;
     if (column.text.use_count() > 1 || column.metric.use_count() > 1) continue;
     total -= BytesOf(columns_[i]);

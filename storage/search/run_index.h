@@ -5,7 +5,7 @@
 // All of it is derived and in memory. The caller tells it which runs changed
 // and gives it what the catalog and the store hold; a column is filled when it
 // is first asked for, and the ones unused for longest go when all together
-// take more than the limit. Not thread-safe.
+// take more than the limit; those of the last search stay. Not thread-safe.
 #ifndef WATERFLOW_STORAGE_SEARCH_RUN_INDEX_H_
 #define WATERFLOW_STORAGE_SEARCH_RUN_INDEX_H_
 

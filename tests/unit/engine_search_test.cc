@@ -395,7 +395,8 @@ TEST_F(EngineSearch, ACallThatLeftIsNotAnswered) {
 // ---- memory, threads ----
 
 TEST_F(EngineSearch, ColumnsThatNobodyAskedForLatelyAreFreed) {
-  options_.memory_limit_bytes = 32 << 20;  // a share of 1 MiB
+  options_.memory_limit_bytes = 32 << 20;          // a share of 1 MiB
+  constexpr uint64_t kMost = (1 << 20) + 100'000;  // with rows, the last search
   Reopen();
   for (int i = 0; i < 500; ++i) {
     Create(absl::StrCat("r", i), {{"p", std::string(100, 'x')}});
@@ -407,12 +408,12 @@ TEST_F(EngineSearch, ColumnsThatNobodyAskedForLatelyAreFreed) {
             .ok());
   }
   EXPECT_GT(engine_->Stats().search_bytes, 100'000u);
-  EXPECT_LE(engine_->Stats().search_bytes, 1u << 20);
+  EXPECT_LE(engine_->Stats().search_bytes, kMost);
   // Keys that no run has leave nothing behind either.
   for (int i = 0; i < 2000; ++i) {
     ASSERT_TRUE(Search(absl::StrCat("tags.`", i, "` = 'x'")).ok());
   }
-  EXPECT_LE(engine_->Stats().search_bytes, 1u << 20);
+  EXPECT_LE(engine_->Stats().search_bytes, kMost);
   EXPECT_EQ(Search("params.p LIKE 'x%'", {}, 5)->runs.size(), 5u);
 }
 
