@@ -1,10 +1,12 @@
-// The run index alone: which columns stay, and whose values they hold.
+// The run index alone: which columns stay, whose values they hold, and what is
+// found in it.
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
 #include "storage/search/run_index.h"
+#include "storage/search/run_search.h"
 
 namespace waterflow::storage {
 namespace {
@@ -110,6 +112,38 @@ TEST(RunIndexTest, AColumnOfTextsThatNobodyHoldsAnyMoreIsMadeAnew) {
   index.ColumnsOf(param, &made);
   EXPECT_EQ(made, param);
   EXPECT_LT(index.bytes(), before / 2);
+}
+
+TEST(RunSearchTest, ASilentRunIsFoundAndOrderedAsLost) {
+  RunIndex index(1 << 20);
+  index.Put(MakeRun(1, "x"));
+  index.Put(MakeRun(2, "x"));
+  RunState done = MakeRun(3, "x");
+  done.value.status = RunStatus::kFinished;
+  index.Put(done);
+  const auto found = [&](const std::string& filter,
+                         const std::vector<std::string>& order) {
+    const auto query = ParseSearch(filter, order);
+    EXPECT_TRUE(query.ok()) << query.status();
+    std::vector<Field> made;
+    const auto columns = index.ColumnsOf(query->fields, &made);
+    const RunSearch::Source source{.index = index,
+                                   .query = *query,
+                                   .columns = columns,
+                                   .project_names = {},
+                                   .lost_rows = {1}};
+    const auto page =
+        RunSearch(source).Find(nullptr, std::nullopt, 10, nullptr);
+    EXPECT_TRUE(page.ok()) << page.status();
+    std::vector<uint32_t> ids;
+    for (const uint32_t row : page->rows) {
+      ids.push_back(index.rows()[row].run.value);
+    }
+    return ids;
+  };
+  EXPECT_EQ(found("status = 'LOST'", {}), std::vector<uint32_t>{2});
+  EXPECT_EQ(found("status = 'RUNNING'", {}), std::vector<uint32_t>{1});
+  EXPECT_EQ(found("", {"status"}), (std::vector<uint32_t>{3, 2, 1}));
 }
 
 }  // namespace
