@@ -55,6 +55,7 @@ grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
   response->set_memory_limit_bytes(stats.memory_limit_bytes);
   response->set_memtable_bytes(stats.memtable_bytes);
   response->set_cache_bytes(stats.cache_bytes);
+  response->set_search_bytes(stats.search_bytes);
   response->set_commit_groups(stats.commit_groups);
   response->set_commit_bytes(stats.commit_bytes);
   response->set_batches(stats.batches);

@@ -190,6 +190,21 @@ void ToProto(const storage::Run& run, v1::Run* out) {
   }
 }
 
+void ToProto(const storage::FoundRun& run, v1::FoundRun* out) {
+  ToProto(run.run, out->mutable_run());
+  for (const auto& [metric, value] : run.metrics) {
+    (*out->mutable_metrics())[metric] = value;
+  }
+}
+
+storage::SearchSpec FromProto(const v1::SearchRunsRequest& request) {
+  return {.projects = {request.projects().begin(), request.projects().end()},
+          .filter = request.filter(),
+          .order_by = {request.order_by().begin(), request.order_by().end()},
+          .page_size = request.page_size(),
+          .page_token = request.page_token()};
+}
+
 void ToProto(const storage::WorkerInfo& worker, v1::WorkerInfo* out) {
   ToProto(worker.worker, out->mutable_worker());
   out->set_attempt(worker.attempt);

@@ -47,6 +47,9 @@ storage::RunStatus FromProto(v1::RunStatus status);
 
 void ToProto(const storage::Project& project, v1::Project* out);
 void ToProto(const storage::Run& run, v1::Run* out);
+void ToProto(const storage::FoundRun& run, v1::FoundRun* out);
+// Without `cancelled`, which is the call's.
+storage::SearchSpec FromProto(const v1::SearchRunsRequest& request);
 void ToProto(const storage::WorkerInfo& worker, v1::WorkerInfo* out);
 
 // ---- ingest ----

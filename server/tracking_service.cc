@@ -138,6 +138,27 @@ grpc::Status TrackingService::ListRuns(grpc::ServerContext*,
   }
 }
 
+grpc::Status TrackingService::SearchRuns(grpc::ServerContext* context,
+                                         const v1::SearchRunsRequest* request,
+                                         v1::SearchRunsResponse* response) {
+  storage::SearchSpec spec = FromProto(*request);
+  spec.cancelled = [context] { return context->IsCancelled(); };
+  while (true) {
+    const absl::StatusOr<storage::SearchPage> page = engine_->SearchRuns(spec);
+    if (!page.ok()) return ToGrpc(page.status());
+    response->Clear();
+    for (const storage::FoundRun& run : page->runs) {
+      ToProto(run, response->add_runs());
+    }
+    response->set_next_page_token(page->next_page_token);
+    if (response->ByteSizeLong() <= kMaxResponseBytes ||
+        response->runs_size() <= 1) {
+      return grpc::Status::OK;
+    }
+    spec.page_size = response->runs_size() / 2;
+  }
+}
+
 grpc::Status TrackingService::UpdateRun(grpc::ServerContext*,
                                         const v1::UpdateRunRequest* request,
                                         v1::UpdateRunResponse* response) {

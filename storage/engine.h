@@ -161,6 +161,29 @@ struct RunPage {
   std::string next_page_token;
 };
 
+// A question to all runs. The meaning of every field is that of
+// SearchRunsRequest.
+struct SearchSpec {
+  std::vector<std::string> projects;  // empty: all
+  std::string filter;
+  std::vector<std::string> order_by;
+  uint32_t page_size = 0;
+  std::string page_token;
+  // Asked now and then; the search ends with CANCELLED when it says so.
+  std::function<bool()> cancelled = nullptr;
+};
+
+struct FoundRun {
+  Run run;
+  // Of the metrics that the search names, those that the run has.
+  std::vector<std::pair<std::string, double>> metrics;
+};
+
+struct SearchPage {
+  std::vector<FoundRun> runs;
+  std::string next_page_token;
+};
+
 // One point of the unary door.
 struct PointToWrite {
   std::string metric;
@@ -201,6 +224,7 @@ struct EngineStats {
   uint64_t memory_limit_bytes = 0;
   uint64_t memtable_bytes = 0;
   uint64_t cache_bytes = 0;
+  uint64_t search_bytes = 0;
   uint64_t commit_groups = 0;
   uint64_t commit_bytes = 0;
   uint64_t batches = 0;
@@ -253,6 +277,7 @@ class Engine : public IngestBackend {
   virtual absl::StatusOr<RunPage> ListRuns(absl::string_view project,
                                            uint32_t page_size,
                                            absl::string_view page_token) = 0;
+  virtual absl::StatusOr<SearchPage> SearchRuns(const SearchSpec& spec) = 0;
   virtual absl::StatusOr<Run> UpdateRun(const Uuid& run,
                                         const UpdateRunOptions& change) = 0;
   virtual absl::Status DeleteRun(const Uuid& run) = 0;

@@ -1,7 +1,7 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
-// engine_open.cc (life), engine_tracking.cc, engine_ingest.cc, engine_quota.cc,
-// engine_read.cc, engine_keep.cc.
+// engine_open.cc (life), engine_tracking.cc, engine_search.cc,
+// engine_ingest.cc, engine_quota.cc, engine_read.cc, engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -30,6 +30,7 @@
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/lineage.h"
+#include "storage/search/run_search.h"
 
 namespace waterflow::storage {
 
@@ -54,6 +55,7 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<RunPage> ListRuns(absl::string_view project,
                                    uint32_t page_size,
                                    absl::string_view page_token) override;
+  absl::StatusOr<SearchPage> SearchRuns(const SearchSpec& spec) override;
   absl::StatusOr<Run> UpdateRun(const Uuid& run,
                                 const UpdateRunOptions& change) override;
   absl::Status DeleteRun(const Uuid& run) override;
@@ -156,6 +158,34 @@ class EngineCore : public Engine, public SessionCatalog {
       const std::vector<std::string>& names) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Search. Brings the index up to what is durable now.
+  void FollowCatalog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(index_mutex_);
+  // The columns of the query's fields, with every text in them.
+  std::vector<RunIndex::Column> TextColumns(const SearchQuery& query)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(index_mutex_);
+  // The same with the values of metrics that runs of these projects (null: all)
+  // have.
+  absl::StatusOr<std::vector<RunIndex::Column>> ReadColumns(
+      const SearchQuery& query, const absl::flat_hash_set<ProjectId>* projects,
+      const std::function<bool()>& cancelled);
+  // Whether each of these runs, or what it was forked from, ever logged one of
+  // the metrics in question.
+  std::vector<bool> HaveAny(const SearchQuery& query,
+                            absl::Span<const RunIndex::Unread> unread);
+  // Last values of these metrics of a run, each reduced over the workers;
+  // absent: it has none.
+  absl::StatusOr<std::vector<std::optional<double>>> ReducedLastValues(
+      const Uuid& run, const std::vector<std::string>& metrics);
+  std::vector<FoundRun> ToFoundRuns(
+      const std::vector<uint32_t>& rows, const SearchQuery& query,
+      const std::vector<RunIndex::Column>& columns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(index_mutex_);
+  // Rows of the index that read as LOST.
+  absl::flat_hash_set<uint32_t> LostRows()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(index_mutex_);
+  // Whether a RUNNING run reads as LOST at that time.
+  bool IsSilent(int64_t last_seen_ns, int64_t updated_ns, int64_t now_ns) const;
+
   const EngineOptions options_;
   const std::unique_ptr<Database> database_;
   LiveState state_;
@@ -168,8 +198,11 @@ class EngineCore : public Engine, public SessionCatalog {
 
   RowRate server_rows_;
 
-  // Lock order: measure_mutex_, mutex_, then the locks of committer_ and
-  // state_.
+  // Lock order: fill_mutex_, index_mutex_, measure_mutex_, mutex_, then the
+  // locks of committer_ and state_.
+  Mutex fill_mutex_;  // who reads values for the index: each is read once
+  Mutex index_mutex_;
+  RunIndex index_ ABSL_GUARDED_BY(index_mutex_);
   Mutex measure_mutex_;
   using RunBytes = absl::flat_hash_map<RunId, uint64_t>;
   absl::flat_hash_map<GenerationId, RunBytes> measured_

@@ -12,6 +12,7 @@
 #include "storage/format/keys.h"
 #include "storage/ingest/recovery.h"
 #include "storage/model/machine_memory.h"
+#include "storage/model/memory_plan.h"
 
 namespace waterflow::storage {
 
@@ -41,7 +42,8 @@ EngineCore::EngineCore(EngineOptions options,
       sealer_(options_, database_.get(), &log_, &state_,
               [this] { merger_.Wake(); }),
       disk_reserve_(database_.get(), options_.disk_reserve_bytes),
-      committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }) {}
+      committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }),
+      index_(PlanMemory(options_.memory_limit_bytes).search_bytes) {}
 
 EngineCore::~EngineCore() { Close().IgnoreError(); }
 
@@ -122,6 +124,10 @@ EngineStats EngineCore::Stats() {
   stats.memory_limit_bytes = options_.memory_limit_bytes;
   stats.memtable_bytes = memory.memtables;
   stats.cache_bytes = memory.cache;
+  {
+    MutexLock lock(&index_mutex_);
+    stats.search_bytes = index_.bytes();
+  }
   const Committer::Stats commits = committer_.stats();
   stats.commit_groups = commits.groups;
   stats.commit_bytes = commits.bytes;

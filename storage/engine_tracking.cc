@@ -32,15 +32,19 @@ Run EngineCore::ToRun(const RunState& state) {
   const RunActivity activity = state_.activity(state.id);
   run.row_count = activity.rows;
   run.value_count = activity.values;
-  // Silence is counted from the last word, or from when we began to listen.
-  const int64_t heard =
-      std::max({activity.last_seen_ns, run.updated_ns, opened_ns_});
   if (run.status == RunStatus::kRunning &&
-      absl::GetCurrentTimeNanos() - heard >
-          absl::ToInt64Nanoseconds(kSilence)) {
+      IsSilent(activity.last_seen_ns, run.updated_ns,
+               absl::GetCurrentTimeNanos())) {
     run.status = RunStatus::kLost;
   }
   return run;
+}
+
+bool EngineCore::IsSilent(int64_t last_seen_ns, int64_t updated_ns,
+                          int64_t now_ns) const {
+  // Silence is counted from the last word, or from when we began to listen.
+  const int64_t heard = std::max({last_seen_ns, updated_ns, opened_ns_});
+  return now_ns - heard > absl::ToInt64Nanoseconds(kSilence);
 }
 
 absl::StatusOr<Project> EngineCore::CreateProject(std::string name, Tags tags) {

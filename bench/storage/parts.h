@@ -30,6 +30,8 @@ Figures MeasureMemory(const StorageOptions& options);
 Figures MeasureRecovery(const StorageOptions& options);
 // Questions to a store, without its network.
 Figures MeasureReads(const StorageOptions& options);
+// Searches over many runs.
+Figures MeasureSearch(const StorageOptions& options);
 // Bytes written per byte that comes in, merges included.
 Figures MeasureWrites(const StorageOptions& options);
 // Keys that small and slow series leave behind.

@@ -1,6 +1,10 @@
 // waterflow run list | show | delete
+#include <algorithm>
+#include <cstdint>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,17 +20,72 @@ namespace {
 
 constexpr size_t kWidestTag = 72;
 
-absl::Status List(Api& api, const std::string& project) {
-  auto runs = AllRuns(api, project);
+// Which runs to list, and how many; 0: all.
+struct Selection {
+  std::string project;
+  std::string filter;
+  std::vector<std::string> order_by;
+  uint32_t limit = 0;
+};
+
+absl::StatusOr<std::vector<v1::FoundRun>> FindAll(Api& api,
+                                                  const Selection& selection) {
+  constexpr uint32_t kPageSize = 1000;
+  v1::SearchRunsRequest request;
+  if (!selection.project.empty()) request.add_projects(selection.project);
+  request.set_filter(selection.filter);
+  for (const std::string& order : selection.order_by) {
+    request.add_order_by(order);
+  }
+  if (selection.order_by.empty()) request.add_order_by("created_time DESC");
+  std::vector<v1::FoundRun> runs;
+  do {
+    const auto found = static_cast<uint32_t>(runs.size());
+    request.set_page_size(selection.limit == 0
+                              ? kPageSize
+                              : std::min(kPageSize, selection.limit - found));
+    auto page = Call(*api.tracking, &v1::Tracking::Stub::SearchRuns, request);
+    if (!page.ok()) return page.status();
+    for (v1::FoundRun& run : *page->mutable_runs()) {
+      runs.push_back(std::move(run));
+    }
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() &&
+           (selection.limit == 0 || runs.size() < selection.limit));
+  return runs;
+}
+
+absl::Status List(Api& api, const Selection& selection) {
+  auto runs = FindAll(api, selection);
   if (!runs.ok()) return runs.status();
-  Table table({"run", "project", "name", "status", ">workers", ">rows",
-               ">values", "started", ">took"});
-  for (const v1::Run& run : *runs) {
-    table.Add(
-        {ShortId(run.id()), run.project(), run.name(), StatusText(run.status()),
-         WithCommas(run.worker_count()), WithCommas(run.row_count()),
-         WithCommas(run.value_count()), LocalTime(run.start_ns()),
-         run.end_ns() > 0 ? ShortDuration(run.end_ns() - run.start_ns()) : ""});
+  // The metrics that were asked about have a column each.
+  std::set<std::string> metrics;
+  for (const v1::FoundRun& found : *runs) {
+    for (const auto& [metric, value] : found.metrics()) metrics.insert(metric);
+  }
+  std::vector<std::string> headers = {"run",     "project",  "name",
+                                      "status",  ">workers", ">rows",
+                                      ">values", "started",  ">took"};
+  for (const std::string& metric : metrics) headers.push_back(">" + metric);
+  Table table(std::move(headers));
+  for (const v1::FoundRun& found : *runs) {
+    const v1::Run& run = found.run();
+    std::vector<std::string> cells = {
+        ShortId(run.id()),
+        run.project(),
+        run.name(),
+        StatusText(run.status()),
+        WithCommas(run.worker_count()),
+        WithCommas(run.row_count()),
+        WithCommas(run.value_count()),
+        LocalTime(run.start_ns()),
+        run.end_ns() > 0 ? ShortDuration(run.end_ns() - run.start_ns()) : ""};
+    for (const std::string& metric : metrics) {
+      const auto value = found.metrics().find(metric);
+      cells.push_back(
+          value == found.metrics().end() ? "" : ShortValue(value->second));
+    }
+    table.Add(std::move(cells));
   }
   table.Print(std::cout);
   if (runs->empty()) std::cout << "no runs\n";
@@ -100,15 +159,31 @@ void AddRunCommand(CLI::App& app, Session* session) {
   run->footer(
       "Examples:\n"
       "  waterflow run list --project trace\n"
+      "  waterflow run list --filter \"metrics.loss < 0.3 and params.lr = "
+      "'1e-4'\" --order-by metrics.loss --limit 20\n"
       "  waterflow run show lm_base\n"
       "  waterflow run delete 3f2a91c0");
 
-  CLI::App* list = run->add_subcommand("list", "All runs, newest first");
-  auto project = std::make_shared<std::string>();
-  list->add_option("--project", *project, "Only the runs of this project")
+  CLI::App* list = run->add_subcommand(
+      "list", "All runs, or those that match; newest first");
+  auto selection = std::make_shared<Selection>();
+  list->add_option("--project", selection->project,
+                   "Only the runs of this project")
       ->type_name("NAME");
-  list->callback(
-      [=] { session->action = [=](Api& api) { return List(api, *project); }; });
+  list->add_option("--filter", selection->filter,
+                   "Only runs that match, as docs/search.md says: comparisons "
+                   "of metrics.KEY, params.KEY, tags.KEY, status, name, "
+                   "start_time, ... with AND, OR, NOT")
+      ->type_name("FILTER");
+  list->add_option("--order-by", selection->order_by,
+                   "Fields, each with ASC or DESC behind it, for example "
+                   "'metrics.loss DESC'")
+      ->type_name("FIELD");
+  list->add_option("--limit", selection->limit, "At most so many; 0: all")
+      ->type_name("N");
+  list->callback([=] {
+    session->action = [=](Api& api) { return List(api, *selection); };
+  });
 
   CLI::App* show = run->add_subcommand("show", "Everything known about a run");
   auto name = std::make_shared<std::string>();

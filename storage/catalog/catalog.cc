@@ -253,6 +253,7 @@ absl::Status Catalog::UpdateRun(RunId run, const UpdateRunOptions& change,
   value.updated_ns = now_ns;
   Record(CatalogKey(CatalogKind::kRun, run.value), value, changes);
   MutableRun(run).value = std::move(value);
+  NoteChange(MutableRun(run));
   return absl::OkStatus();
 }
 
@@ -309,6 +310,7 @@ void Catalog::ApplyDelete(RunId run) {
       parent->second->forks.erase(run);
     }
   }
+  NoteChange(*it->second);
   run_names_.erase(value.id);
   if (const auto project = projects_.find(value.project);
       project != projects_.end()) {
@@ -378,6 +380,31 @@ void Catalog::PutRun(RunId id, RunValue value) {
     runs_.at(run->value.fork->parent)->forks.insert(id);
   }
   next_run_ = std::max(next_run_, id.value + 1);
+  NoteChange(*run);
+}
+
+void Catalog::NoteChange(RunState& run) {
+  if (!run.changed) changed_runs_.push_back(run.id);
+  run.changed = true;
+}
+
+void Catalog::NoteReadingChange(RunState& run) {
+  NoteChange(run);
+  run.reading_changed = true;
+}
+
+std::vector<Catalog::RunChange> Catalog::TakeChangedRuns(size_t limit) {
+  std::vector<RunChange> changes;
+  while (!changed_runs_.empty() && changes.size() < limit) {
+    RunChange& change = changes.emplace_back(RunChange{changed_runs_.back()});
+    changed_runs_.pop_back();
+    const auto run = runs_.find(change.run);
+    if (run == runs_.end()) continue;
+    change.reading_changed = run->second->reading_changed;
+    run->second->changed = false;
+    run->second->reading_changed = false;
+  }
+  return changes;
 }
 
 void Catalog::StartRunAt(RunState& run, int64_t start_ns, Changes* changes) {
@@ -385,6 +412,7 @@ void Catalog::StartRunAt(RunState& run, int64_t start_ns, Changes* changes) {
   if (value.start_given) return;
   if (value.start_ns != 0 && value.start_ns <= start_ns) return;
   value.start_ns = start_ns;
+  NoteChange(run);
   Record(CatalogKey(CatalogKind::kRun, run.id.value), value, changes);
 }
 
@@ -436,6 +464,7 @@ void Catalog::NoteAttempt(RunState& run, uint32_t attempt,
       (!value.resume_step.has_value() || *resume_step < *value.resume_step);
   if (lower) value.resume_step = resume_step;
   if (!is_new && !lower) return;
+  NoteReadingChange(run);
   Record(CatalogKey(CatalogKind::kAttempt, run.id.value, attempt), value,
          changes);
 }
@@ -446,6 +475,7 @@ void Catalog::NoteFirstStep(RunId run_id, uint32_t attempt, int64_t step,
   AttemptValue& value = run.attempts[attempt];
   if (value.first_step.has_value() && *value.first_step <= step) return;
   value.first_step = step;
+  NoteReadingChange(run);
   Record(CatalogKey(CatalogKind::kAttempt, run_id.value, attempt), value,
          changes);
 }
@@ -465,6 +495,7 @@ std::shared_ptr<const SchemaState> Catalog::ResolveSchema(
     Record(CatalogKey(CatalogKind::kMetadata, run_id.value, id.value),
            MetadataValue{metadata}, changes);
     run.metadata.emplace(id, std::move(metadata));
+    NoteReadingChange(run);
   }
   const auto known = run.schema_ids.find(ids);
   if (known != run.schema_ids.end()) return run.schemas[known->second.value];

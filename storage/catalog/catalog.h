@@ -84,6 +84,13 @@ class Catalog {
     next_run_ = next_run_ > run.value ? next_run_ : run.value + 1;
   }
   size_t run_count() const { return runs_.size(); }
+  struct RunChange {
+    RunId run;                     // may be gone
+    bool reading_changed = false;  // also which rows of it are read, and how
+  };
+  // Runs that are new, changed or gone since they were last named here; at most
+  // `limit` of them, none when there are no more. After a start these are all.
+  std::vector<RunChange> TakeChangedRuns(size_t limit);
 
   // ---- what streams bring ----
   WorkerId RegisterWorker(RunId run, const StreamOptions& stream,
@@ -110,6 +117,8 @@ class Catalog {
   };
 
   RunState& MutableRun(RunId run) { return *runs_.at(run); }
+  void NoteChange(RunState& run);
+  void NoteReadingChange(RunState& run);
   void PutProject(ProjectId id, ProjectValue value);
   void PutRun(RunId id, RunValue value);
   absl::StatusOr<ForkValue> Resolve(const Fork& fork) const;
@@ -127,6 +136,7 @@ class Catalog {
   absl::btree_map<std::string, ProjectId> project_names_;
   absl::btree_map<RunId, std::unique_ptr<RunState>> runs_;
   absl::flat_hash_map<Uuid, RunId> run_names_;
+  std::vector<RunId> changed_runs_;
   absl::flat_hash_map<Uuid, TombstoneValue> tombstones_;
   std::vector<std::string> metric_names_;  // by MetricId
   absl::flat_hash_map<std::string, MetricId> metric_ids_;

@@ -44,6 +44,11 @@ struct RunState {
   absl::btree_map<uint32_t, AttemptValue> attempts;
   std::vector<LostValue> lost;
   absl::btree_set<RunId> forks;  // runs whose parent this one is
+  // Since Catalog::TakeChangedRuns() named it last: `value` became another, or
+  // what follows.
+  bool changed = false;
+  // Other rows of it are read, or workers are reduced in another way.
+  bool reading_changed = false;
 
   // From which step on each attempt hides the lower ones (DESIGN: attempts):
   // the resume step it gave, else the first step that it logged. Attempts of

@@ -25,6 +25,8 @@ struct RunActivity {
   uint64_t values = 0;
   int64_t last_seen_ns = 0;
   std::vector<int64_t> worker_last_seen_ns;  // by WorkerId
+  // Rows came since LiveState::TakeRunsWithNewRows() named the run last.
+  bool has_new_rows = false;
 
   void Seen(WorkerId worker, int64_t now_ns) {
     if (worker_last_seen_ns.size() <= worker.value) {

@@ -233,6 +233,10 @@ void LiveState::Applier::Batch(Lane& lane, HeadBatch batch, uint64_t next_row,
   }
   lane.activity->rows += rows;
   lane.activity->values += values;
+  if (!lane.activity->has_new_rows) {
+    lane.activity->has_new_rows = true;
+    state_->runs_with_new_rows_.push_back(lane.name.run);
+  }
   state_->total_rows_ += rows;
   state_->total_values_ += values;
   if (!lane.touched) {
@@ -447,6 +451,28 @@ absl::flat_hash_map<WorkerId, uint64_t> LiveState::worker_rows(RunId run) {
 void LiveState::Seen(RunId run, WorkerId worker, int64_t now_ns) {
   MutexLock lock(&mutex_);
   activity_[run].Seen(worker, now_ns);
+}
+
+std::vector<int64_t> LiveState::LastSeen(absl::Span<const RunId> runs) {
+  std::vector<int64_t> seen;
+  seen.reserve(runs.size());
+  MutexLock lock(&mutex_);
+  for (const RunId run : runs) {
+    const auto it = activity_.find(run);
+    seen.push_back(it == activity_.end() ? 0 : it->second.last_seen_ns);
+  }
+  return seen;
+}
+
+std::vector<RunId> LiveState::TakeRunsWithNewRows() {
+  std::vector<RunId> runs;
+  MutexLock lock(&mutex_);
+  runs.swap(runs_with_new_rows_);
+  for (const RunId run : runs) {
+    const auto it = activity_.find(run);
+    if (it != activity_.end()) it->second.has_new_rows = false;
+  }
+  return runs;
 }
 
 Position LiveState::position() {

@@ -121,6 +121,10 @@ class LiveState {
   // Rows of each worker of a run.
   absl::flat_hash_map<WorkerId, uint64_t> worker_rows(RunId run);
   void Seen(RunId run, WorkerId worker, int64_t now_ns);
+  // When each was last heard of; 0: nothing is known.
+  std::vector<int64_t> LastSeen(absl::Span<const RunId> runs);
+  // Runs of which rows became visible since they were last named here.
+  std::vector<RunId> TakeRunsWithNewRows();
   Position position();
   uint64_t total_rows();
   uint64_t total_values();
@@ -170,6 +174,7 @@ class LiveState {
       ABSL_GUARDED_BY(mutex_);
   std::vector<CountKey> touched_counts_ ABSL_GUARDED_BY(mutex_);
   absl::node_hash_map<RunId, RunActivity> activity_ ABSL_GUARDED_BY(mutex_);
+  std::vector<RunId> runs_with_new_rows_ ABSL_GUARDED_BY(mutex_);
   uint64_t total_rows_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t total_values_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -36,6 +36,16 @@ inline constexpr uint32_t kMaxReadMetrics = 1024;
 inline constexpr uint32_t kMaxReadPoints = 1000000;
 inline constexpr uint32_t kMaxPageSize = 10000;
 inline constexpr uint32_t kDefaultPageSize = 1000;
+
+inline constexpr size_t kMaxFilterBytes = 65536;
+inline constexpr uint32_t kMaxFilterDepth = 100;
+inline constexpr uint32_t kMaxFilterComparisons = 256;
+inline constexpr size_t kMaxLikePatternBytes = 1024;
+inline constexpr size_t kMaxOrderBy = 16;
+// Fields that the filter and the order of a search name together.
+inline constexpr size_t kMaxSearchFields = 64;
+inline constexpr size_t kMaxSearchProjects = 1000;
+inline constexpr uint32_t kDefaultSearchPageSize = 100;
 // Points or buckets in one part of an answer.
 inline constexpr size_t kPartPoints = 65536;
 

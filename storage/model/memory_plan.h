@@ -5,6 +5,7 @@
 //   heads            2 x 1/8: those that fill, and those that are being sealed
 //   log memtable     2 x 1/4: the one that fills, and the one being flushed
 //   other memtables  4 x 1/64
+//   search           1/32: columns of the run index
 //   block cache      the rest, with the files' indexes in it
 //
 // Outside of it: batches on their way to the disk (docs/limits.md), what
@@ -22,11 +23,12 @@ struct MemoryPlan {
   uint64_t seal_bytes = 0;
   uint64_t log_memtable_bytes = 0;
   uint64_t small_memtable_bytes = 0;  // of meta and of catalog
+  uint64_t search_bytes = 0;
   uint64_t cache_bytes = 0;
 
   uint64_t total() const {
     return 2 * seal_bytes + 2 * log_memtable_bytes + 4 * small_memtable_bytes +
-           cache_bytes;
+           search_bytes + cache_bytes;
   }
 };
 
@@ -41,6 +43,8 @@ inline MemoryPlan PlanMemory(uint64_t limit_bytes) {
       std::clamp<uint64_t>(limit_bytes / 4, 8 * kMiB, 512 * kMiB);
   plan.small_memtable_bytes =
       std::clamp<uint64_t>(limit_bytes / 64, kMiB / 4, 4 * kMiB);
+  // A column of 100,000 runs takes 2 MB; who searches asks for a few.
+  plan.search_bytes = std::clamp<uint64_t>(limit_bytes / 32, kMiB, 128 * kMiB);
   const uint64_t taken = plan.total();
   plan.cache_bytes =
       std::max(limit_bytes > taken ? limit_bytes - taken : 0, kMiB);

@@ -93,6 +93,18 @@ TEST(TraceRoundTrip, WholeTraceComesBackBitForBit) {
   ASSERT_EQ(server.Stop(), 0);
   server.Start();
   ExpectSameTrace(original, Exported(server, folder / "restarted"));
+
+  // What it logged last is what runs are found by.
+  const CommandResult found = RunCommand(
+      server, {"run", "list", "--filter",
+               "metrics.`train/loss` < 1e9 and name LIKE 'lm_%'", "--order-by",
+               "metrics.`train/loss` DESC", "--limit", "1"});
+  ASSERT_EQ(found.exit_code, 0) << found.output;
+  EXPECT_THAT(found.output, HasSubstr("train/loss"));
+  const CommandResult wrong =
+      RunCommand(server, {"run", "list", "--filter", "train/loss < 1"});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.output, HasSubstr("filter: column 1: unknown attribute"));
 }
 
 TEST(TraceRoundTrip, ImportOutlivesAKilledServer) {

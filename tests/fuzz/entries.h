@@ -28,6 +28,9 @@ int Summaries(const uint8_t* input, size_t size);
 int LogGroup(const uint8_t* input, size_t size);
 int CatalogValue(const uint8_t* input, size_t size);
 
+// Input: a filter, or an order.
+int Search(const uint8_t* input, size_t size);
+
 }  // namespace waterflow::fuzz
 
 #endif  // WATERFLOW_TESTS_FUZZ_ENTRIES_H_

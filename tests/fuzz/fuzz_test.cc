@@ -128,6 +128,7 @@ TEST(FuzzTest, LogGroupsFromAnEnemy) { RunEntry("loggroup", LogGroup); }
 TEST(FuzzTest, CatalogValuesFromAnEnemy) {
   RunEntry("catalogvalue", CatalogValue);
 }
+TEST(FuzzTest, SearchesFromAnEnemy) { RunEntry("search", Search); }
 
 }  // namespace
 }  // namespace waterflow::fuzz
