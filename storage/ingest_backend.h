@@ -122,6 +122,10 @@ class IngestBackend {
   // a busy sealer reaches the trainers.
   virtual size_t pending_bytes() const = 0;
   virtual size_t max_pending_bytes() const = 0;
+
+  // Whether it hands rows on to the server that stores their run: what it acks
+  // is then durable here, and not yet there.
+  virtual bool forwards() const { return false; }
 };
 
 }  // namespace waterflow::storage

@@ -104,7 +104,7 @@ struct TestStream {
 };
 
 // Opens stream->session for stream->observer.
-inline absl::Status OpenAndWait(Engine* engine, StreamOptions options,
+inline absl::Status OpenAndWait(IngestBackend* engine, StreamOptions options,
                                 TestStream* stream) {
   struct Result {
     Mutex mutex;

@@ -12,3 +12,5 @@ if(NOT WATERFLOW_SANITIZE)
   waterflow_test(engine_allocation_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/engine_allocation_test.cc
                  LIBS storage_engine storage_database)
 endif()
+waterflow_test(relay_store_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/relay_join_test.cc ${CMAKE_CURRENT_LIST_DIR}/relay_store_test.cc
+               LIBS storage_relay storage_engine storage_database)
