@@ -1,35 +1,11 @@
 #include "server/admin_service.h"
 
-#include <time.h>
-#include <unistd.h>
-
-#include <fstream>
-
 #include "server/convert.h"
 #include "server/convert_admin.h"
+#include "server/process_usage.h"
 #include "server/version.h"
 
 namespace waterflow::server {
-namespace {
-
-// From /proc/self/statm; 0 where there is none.
-uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t total_pages = 0;
-  uint64_t resident_pages = 0;
-  statm >> total_pages >> resident_pages;
-  return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-uint64_t ProcessCpuNs() {
-  timespec cpu{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-  return static_cast<uint64_t>(cpu.tv_sec) * 1'000'000'000 +
-         static_cast<uint64_t>(cpu.tv_nsec);
-}
-
-}  // namespace
-
 grpc::Status AdminService::Stats(grpc::ServerContext*, const v1::StatsRequest*,
                                  v1::StatsResponse* response) {
   const storage::EngineStats stats = engine_->Stats();

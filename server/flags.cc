@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/version.h"
@@ -50,6 +51,34 @@ void ParseSync(absl::string_view text, storage::EngineOptions* options) {
   } else {
     throw CLI::ValidationError(absl::StrCat(
         "\"", text, "\" is none of always, interval=DURATION, off"));
+  }
+}
+
+// CLI11's form of a check: what is wrong, or nothing.
+std::string CheckAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  uint32_t port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port == 0 ||
+      port > 65535) {
+    return absl::StrCat("\"", text, "\" is not HOST:PORT");
+  }
+  return "";
+}
+
+// What only the server that stores runs can do.
+void CheckRelayFlags(const CLI::App& app, const Options& options) {
+  if (options.relay_upstream.empty()) return;
+  if (options.command != Command::kServe) {
+    throw CLI::ValidationError("--relay", "is for serving alone");
+  }
+  for (const char* flag : {"--seal-age", "--retention-age", "--retention-bytes",
+                           "--max-rows-per-second", "--max-workers-per-run"}) {
+    if (app.count(flag) > 0) {
+      throw CLI::ValidationError(
+          flag,
+          "is for the server that a relay hands rows to, not for --relay");
+    }
   }
 }
 
@@ -160,6 +189,17 @@ void AddOptions(CLI::App* app, Options* options) {
       ->check(CLI::Range(1, 256))
       ->capture_default_str()
       ->envname("WATERFLOW_GRPC_THREADS");
+  app->add_option(
+         "--relay", options->relay_upstream,
+         "Serves as a relay of the server at this address: streams are "
+         "acked once they are durable in --data-dir and then handed on, "
+         "all other calls go through. One a node")
+      ->check(CheckAddress)
+      ->type_name("HOST:PORT")
+      ->envname("WATERFLOW_RELAY");
+  AddSize(app, "--relay-disk", "WATERFLOW_RELAY_DISK",
+          &options->relay_disk_bytes,
+          "A relay takes no rows while so much waits for its server");
   AddDuration(app, "--drain-grace", "WATERFLOW_DRAIN_GRACE",
               &options->drain_grace,
               "How long a stopping server waits for streams to end");
@@ -233,6 +273,7 @@ std::variant<Options, ExitCode> ParseFlags(int argc, const char* const* argv) {
   ReadVariables(&app);
   try {
     app.parse(argc, argv);
+    CheckRelayFlags(app, options);
   } catch (const CLI::ParseError& error) {
     return ExitCode{app.exit(error)};
   }

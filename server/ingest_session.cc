@@ -38,7 +38,7 @@ void SortOutDoubles(MovedLanes* lanes) {
 }
 
 void FillOpened(const std::vector<storage::LanePosition>& lanes, size_t credit,
-                v1::Opened* opened) {
+                v1::Tier tier, v1::Opened* opened) {
   FillLanes(lanes, opened->mutable_lanes());
   opened->set_credit_bytes(credit);
   v1::Limits* limits = opened->mutable_limits();
@@ -47,7 +47,7 @@ void FillOpened(const std::vector<storage::LanePosition>& lanes, size_t credit,
   limits->set_schema_metrics(storage::kMaxSchemaMetrics);
   limits->set_name_bytes(storage::kMaxMetricNameBytes);
   opened->set_server_version(kServerVersion);
-  opened->set_tier(v1::TIER_SERVER);
+  opened->set_tier(tier);
   opened->add_value_types(v1::VALUE_TYPE_FLOAT64);
   opened->add_value_types(v1::VALUE_TYPE_FLOAT32);
   opened->add_value_types(v1::VALUE_TYPE_INT64);
@@ -257,7 +257,9 @@ bool IngestSession::NextReply() {
     reply->Clear();
     const size_t credit = loop_->admission()->credit();
     credit_.Announced(credit);
-    FillOpened(session_->known_lanes(), credit, reply->mutable_opened());
+    FillOpened(session_->known_lanes(), credit,
+               loop_->backend()->forwards() ? v1::TIER_RELAY : v1::TIER_SERVER,
+               reply->mutable_opened());
   } else if (!rejections_.empty()) {
     *reply->mutable_rejected() = std::move(rejections_.front());
     rejections_.pop_front();

@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/flags.h"
 #include "server/offline.h"
+#include "server/relay/relay.h"
 #include "server/server.h"
 #include "server/unreadable_request.h"
 #include "storage/format/keys.h"
@@ -96,8 +97,10 @@ void AllowManyConnections() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
+// Serves with a Server or a Relay.
+template <typename Served>
 int Serve(const Options& options, const sigset_t& stop_signals) {
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
+  absl::StatusOr<std::unique_ptr<Served>> server = Served::Start(options);
   if (!server.ok()) {
     spdlog::error("event=start data_dir={} error={}",
                   Quoted(options.engine.data_dir),
@@ -106,10 +109,11 @@ int Serve(const Options& options, const sigset_t& stop_signals) {
   }
   spdlog::info(
       "event=serving listen={} data_dir={} sync={} storage={} "
-      "format={} grpc_threads={}",
+      "format={} grpc_threads={} relay={}",
       (*server)->address(), Quoted(options.engine.data_dir),
       SyncName(options.engine.sync), Quoted(storage::StorageVersion()),
-      storage::kFormatVersion, options.grpc_threads);
+      storage::kFormatVersion, options.grpc_threads,
+      Quoted(options.relay_upstream));
   if (!options.port_file.empty() &&
       !WritePortFile(options.port_file, (*server)->port())) {
     return 1;
@@ -151,7 +155,13 @@ int Main(int argc, char** argv) {
   if (options.command != Command::kServe) return RunOffline(options);
   SetUpLogging(options.log_level);
   AllowManyConnections();
-  return Serve(options, stop_signals);
+  if (options.relay_upstream.empty()) {
+    return Serve<Server>(options, stop_signals);
+  }
+  options.forward.log = [](const std::string& line) {
+    spdlog::info("{}", line);
+  };
+  return Serve<Relay>(options, stop_signals);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 
 #include "absl/time/time.h"
 #include "server/admission.h"
+#include "server/relay/forward_options.h"
 #include "storage/engine.h"
+#include "storage/relay/relay_store.h"
 
 namespace waterflow::server {
 
@@ -27,6 +29,11 @@ struct Options {
   uint32_t restore_id = 0;
   // Where the store lives, when its rows are durable, how much memory it takes.
   storage::EngineOptions engine = {.data_dir = "waterflow-data"};
+  // Not empty: a relay of the server at this HOST:PORT, and how much may wait
+  // for it (server/relay/relay.h).
+  std::string relay_upstream;
+  uint64_t relay_disk_bytes = storage::kDefaultRelayDiskBytes;
+  ForwardOptions forward;
   // HOST:PORT; port 0 takes a free one. Loopback unless asked otherwise: there
   // is no authentication.
   std::string listen = "127.0.0.1:7070";

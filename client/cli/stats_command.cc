@@ -17,13 +17,22 @@ namespace {
 
 using FieldDescriptor = google::protobuf::FieldDescriptor;
 
-// Every field under its own name, so that a new one needs no change here.
+// Every field under its own name, so that a new one needs no change here; those
+// of a message within behind its name, if it is there.
 // protobuf's own JSON would write 64-bit numbers as strings.
 nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
   nlohmann::ordered_json json;
   const auto* reflection = message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (!reflection->HasField(message, field)) continue;
+      const auto within = ToJson(reflection->GetMessage(message, field));
+      for (const auto& [name, value] : within.items()) {
+        json[absl::StrCat(field->name(), "_", name)] = value;
+      }
+      continue;
+    }
     auto& entry = json[field->name()];
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_UINT64:
@@ -34,6 +43,9 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
         break;
       case FieldDescriptor::CPPTYPE_DOUBLE:
         entry = reflection->GetDouble(message, field);
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        entry = reflection->GetBool(message, field);
         break;
       case FieldDescriptor::CPPTYPE_STRING:
         entry = reflection->GetString(message, field);
@@ -47,6 +59,7 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message) {
 
 std::string Text(const std::string& name, const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_number_float()) {
     return ShortDuration(static_cast<int64_t>(value.get<double>() * 1e9));
   }

@@ -19,6 +19,10 @@ bool MovesLane(Kind kind) {
   return kind == Kind::kBatch || kind == Kind::kRefused || kind == Kind::kLost;
 }
 
+// Nobody waits for it: what a power cut brings back is sent again, and the
+// upstream drops it.
+bool IsTrim(const RelayPending& item) { return item.kind == Kind::kTrim; }
+
 }  // namespace
 
 RelayCommitter::RelayCommitter(const EngineOptions& options, Database* database,
@@ -117,9 +121,13 @@ void RelayCommitter::Commit(Group& group) {
     Fail(group, absl::ResourceExhaustedError(s.message()));
     return;
   }
+  carried_.clear();
   Apply(group);
   Acknowledge(group);
-  state_->Wake();
+  if (std::any_of(group.begin(), group.end(), IsTrim)) {
+    database_->FlushLogBehindTrim();
+  }
+  if (!std::all_of(group.begin(), group.end(), IsTrim)) state_->Wake();
 }
 
 absl::Status RelayCommitter::Write(Group& group) {
@@ -132,6 +140,7 @@ absl::Status RelayCommitter::Write(Group& group) {
   if (has_rows) {
     if (absl::Status s = reserve_.Check(); !s.ok()) return s;
   }
+  for (const RelayPending& item : carried_) Encode(item);
   for (RelayPending& item : group) {
     // An Append may be overtaken by the newer session that replaces its own;
     // that one sends the rows again.
@@ -158,11 +167,9 @@ absl::Status RelayCommitter::Write(Group& group) {
   // After a failure; else it does nothing.
   if (absl::Status s = database_->Resume(); !s.ok()) return s;
   database_->Reach("relay:before_commit");
-  if (absl::Status s =
-          database_->Write(&batch_, options_.sync != SyncPolicy::kOff);
-      !s.ok()) {
-    return s;
-  }
+  const bool sync = options_.sync != SyncPolicy::kOff &&
+                    !std::all_of(group.begin(), group.end(), IsTrim);
+  if (absl::Status s = database_->Write(&batch_, sync); !s.ok()) return s;
   database_->Reach("relay:after_commit");
   return absl::OkStatus();
 }
@@ -188,11 +195,44 @@ void RelayCommitter::EndEntry(Addition* addition) {
   addition->entry.clear();
 }
 
-void RelayCommitter::Encode(RelayPending& item) {
-  if (item.kind == Kind::kDuplicate || item.kind == Kind::kEnd) return;
+void RelayCommitter::EncodeTrim(const RelayStream& stream,
+                                const RelayTrim& trim) {
   rocksdb::ColumnFamilyHandle* const catalog =
       database_->family(Family::kCatalog);
-  RelayStream& stream = *item.stream;
+  for (const uint64_t position : trim.positions) {
+    batch_.Delete(database_->family(Family::kLog),
+                  RelayLogKey(stream.number, position));
+  }
+  batch_.Put(catalog, RelayCatalogKey(RelayKey::kTrimmed, stream.number),
+             EncodeRelayMark(trim.mark));
+  for (const auto& [schema, row] : trim.forwarded_rows) {
+    batch_.Put(catalog,
+               RelayCatalogKey(RelayKey::kForwardedRow, stream.number, schema),
+               EncodeRelayRow(row));
+  }
+}
+
+void RelayCommitter::EncodeDrop(const RelayStream& stream) {
+  rocksdb::ColumnFamilyHandle* const catalog =
+      database_->family(Family::kCatalog);
+  batch_.DeleteRange(database_->family(Family::kLog),
+                     RelayLogKey(stream.number, 0),
+                     RelayLogKey(stream.number + 1, 0));
+  for (const RelayKey kind : kRelayKeys) {
+    batch_.DeleteRange(catalog, RelayCatalogKey(kind, stream.number),
+                       RelayCatalogKey(kind, stream.number + 1));
+  }
+}
+
+void RelayCommitter::Encode(const RelayPending& item) {
+  if (item.kind == Kind::kDuplicate || item.kind == Kind::kEnd) return;
+  if (item.kind == Kind::kTrim) {
+    EncodeTrim(*item.stream, *item.trim);
+    return;
+  }
+  rocksdb::ColumnFamilyHandle* const catalog =
+      database_->family(Family::kCatalog);
+  const RelayStream& stream = *item.stream;
   Addition& addition = AdditionTo(item.stream);
   if (addition.dropped) return;
   switch (item.kind) {
@@ -243,16 +283,11 @@ void RelayCommitter::Encode(RelayPending& item) {
       break;
     case Kind::kDrop:
       addition.dropped = true;
-      batch_.DeleteRange(database_->family(Family::kLog),
-                         RelayLogKey(stream.number, 0),
-                         RelayLogKey(stream.number + 1, 0));
-      for (const RelayKey kind : kRelayKeys) {
-        batch_.DeleteRange(catalog, RelayCatalogKey(kind, stream.number),
-                           RelayCatalogKey(kind, stream.number + 1));
-      }
+      EncodeDrop(stream);
       break;
     case Kind::kDuplicate:
     case Kind::kEnd:
+    case Kind::kTrim:
       break;
   }
 }
@@ -334,6 +369,9 @@ void RelayCommitter::Fail(Group& group, const absl::Status& status) {
       End(*item.session, status);
     }
     if (item.done) item.done(status);
+    if (item.kind == Kind::kTrim || item.kind == Kind::kDrop) {
+      carried_.push_back(std::move(item));
+    }
   }
   pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }

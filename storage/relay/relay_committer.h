@@ -26,6 +26,13 @@
 
 namespace waterflow::storage {
 
+// What the upstream has of a stream.
+struct RelayTrim {
+  std::vector<uint64_t> positions;
+  std::map<uint32_t, uint64_t> forwarded_rows;
+  RelayMark mark;  // from now on
+};
+
 // Something to be committed, in the order it was queued.
 struct RelayPending {
   enum class Kind {
@@ -35,6 +42,7 @@ struct RelayPending {
     kRefused,    // schema, first_row, rows
     kLost,       // schema, first_row, rows
     kDuplicate,  // schema: all of it was stored before; only an ack is due
+    kTrim,       // trim: entries that the upstream has; needs no sync
     kDrop,       // the stream's run is gone: so are all its rows
     kEnd,        // tell the session's observer `status`
   };
@@ -50,6 +58,7 @@ struct RelayPending {
   int64_t received_ns = 0;
   BatchBody body;
   RelayOpening opening;
+  std::unique_ptr<RelayTrim> trim;
   absl::Status status;
   // Called on the committer's thread; must not block.
   std::function<void(const absl::Status&)> done;
@@ -89,7 +98,9 @@ class RelayCommitter {
   bool Gather(Group* group);
   void Commit(Group& group);
   absl::Status Write(Group& group);
-  void Encode(RelayPending& item);
+  void Encode(const RelayPending& item);
+  void EncodeTrim(const RelayStream& stream, const RelayTrim& trim);
+  void EncodeDrop(const RelayStream& stream);
   void EndEntry(Addition* addition);
   Addition& AdditionTo(const std::shared_ptr<RelayStream>& stream);
   void Apply(const Group& group);
@@ -115,6 +126,8 @@ class RelayCommitter {
   Group backlog_;  // taken from the queue, beyond the group cap
   size_t backlog_at_ = 0;
   size_t last_group_items_ = 0;
+  // Of groups that failed: what memory has already, so it goes with the next.
+  Group carried_;
   uint64_t position_ = 0;
   rocksdb::WriteBatch batch_;
   std::vector<Addition> additions_;

@@ -229,16 +229,18 @@ absl::StatusOr<std::unique_ptr<RelayWindow>> RelayStore::Read(
   return window;
 }
 
-absl::Status RelayStore::Trim(uint32_t number, const RelayWindow& window) {
-  std::shared_ptr<RelayStream> stream;
-  RelayMark mark;
-  {
-    MutexLock lock(&state_->mutex);
-    const auto found = state_->by_number.find(number);
-    if (found == state_->by_number.end()) return absl::OkStatus();
-    stream = found->second;
-    mark = stream->trimmed;
-  }
+void RelayStore::Trim(uint32_t number, const RelayWindow& window) {
+  RelayPending item;
+  item.kind = RelayPending::Kind::kTrim;
+  item.trim = std::make_unique<RelayTrim>();
+  item.trim->positions = window.positions();
+  item.trim->forwarded_rows = window.ends();
+  RelayMark& mark = item.trim->mark;
+  MutexLock lock(&state_->mutex);
+  const auto found = state_->by_number.find(number);
+  if (found == state_->by_number.end()) return;
+  RelayStream& stream = *found->second;
+  mark = stream.trimmed;
   mark.position = window.positions().back();
   mark.bytes += window.bytes();
   mark.rows += window.rows();
@@ -248,36 +250,13 @@ absl::Status RelayStore::Trim(uint32_t number, const RelayWindow& window) {
   } else if (window.kind() == RelayWindow::Kind::kRows) {
     mark.announced = true;
   }
-  rocksdb::WriteBatch batch;
-  for (const uint64_t position : window.positions()) {
-    batch.Delete(database_->family(Family::kLog),
-                 RelayLogKey(number, position));
-  }
-  rocksdb::ColumnFamilyHandle* const catalog =
-      database_->family(Family::kCatalog);
-  batch.Put(catalog, RelayCatalogKey(RelayKey::kTrimmed, number),
-            EncodeRelayMark(mark));
+  stream.trimmed = mark;
   for (const auto& [schema, row] : window.ends()) {
-    batch.Put(catalog, RelayCatalogKey(RelayKey::kForwardedRow, number, schema),
-              EncodeRelayRow(row));
+    stream.lanes.at(schema).forwarded_row = row;
   }
-  // Not synced: what comes back after a power cut is sent again, and the
-  // upstream drops it.
-  if (absl::Status s = database_->Resume(); !s.ok()) return s;
-  if (absl::Status s = database_->Write(&batch, /*sync=*/false); !s.ok()) {
-    return s;
-  }
-  {
-    MutexLock lock(&state_->mutex);
-    if (stream->dropped) return absl::OkStatus();
-    stream->trimmed = mark;
-    for (const auto& [schema, row] : window.ends()) {
-      stream->lanes.at(schema).forwarded_row = row;
-    }
-    state_->waiting_bytes.fetch_sub(window.bytes(), std::memory_order_relaxed);
-  }
-  database_->FlushLogBehindTrim();
-  return absl::OkStatus();
+  state_->waiting_bytes.fetch_sub(window.bytes(), std::memory_order_relaxed);
+  item.stream = found->second;
+  committer_->Enqueue(std::move(item));
 }
 
 void RelayStore::Drop(const Uuid& run, const absl::Status& status) {

@@ -106,8 +106,9 @@ class RelayStore final : public IngestBackend {
   // An empty window: nothing waits. DATA_LOSS when it cannot be read.
   absl::StatusOr<std::unique_ptr<RelayWindow>> Read(uint32_t stream,
                                                     uint64_t bytes) const;
-  // The upstream has all of the window, which was read last.
-  absl::Status Trim(uint32_t stream, const RelayWindow& window);
+  // The upstream has all of the window, which was read last. Returns at once;
+  // the disk follows.
+  void Trim(uint32_t stream, const RelayWindow& window);
   // The upstream knows no such run: forgets its streams, with their rows, and
   // ends their sessions with `status`.
   void Drop(const Uuid& run, const absl::Status& status);

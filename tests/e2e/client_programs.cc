@@ -61,7 +61,8 @@ std::string ReadTextFile(const std::string& path) {
   return std::move(text).str();
 }
 
-ServerProgram::ServerProgram(std::string folder) : folder_(std::move(folder)) {
+ServerProgram::ServerProgram(std::string folder, std::vector<std::string> flags)
+    : folder_(std::move(folder)), flags_(std::move(flags)) {
   std::filesystem::create_directories(folder_);
 }
 
@@ -70,10 +71,15 @@ ServerProgram::~ServerProgram() { Kill(); }
 void ServerProgram::Start(int port) {
   const std::string port_file = folder_ + "/port";
   std::filesystem::remove(port_file);
-  pid_ = StartProgram(
-      {WATERFLOWD, "--data-dir", folder_ + "/data", "--listen",
-       "127.0.0.1:" + std::to_string(port), "--port-file", port_file},
-      folder_ + "/log");
+  std::vector<std::string> command = {WATERFLOWD,
+                                      "--data-dir",
+                                      folder_ + "/data",
+                                      "--listen",
+                                      "127.0.0.1:" + std::to_string(port),
+                                      "--port-file",
+                                      port_file};
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  pid_ = StartProgram(command, folder_ + "/log");
   std::string text;
   while ((text = ReadTextFile(port_file)).empty()) {
     ASSERT_EQ(waitpid(pid_, nullptr, WNOHANG), 0)

@@ -35,7 +35,9 @@ std::string ReadTextFile(const std::string& path);
 // waterflowd on a data directory; killed when it goes away.
 class ServerProgram {
  public:
-  explicit ServerProgram(std::string folder);
+  // `flags` beyond those that say where it lives and listens.
+  explicit ServerProgram(std::string folder,
+                         std::vector<std::string> flags = {});
   ~ServerProgram();
   ServerProgram(const ServerProgram&) = delete;
   ServerProgram& operator=(const ServerProgram&) = delete;
@@ -51,6 +53,7 @@ class ServerProgram {
 
  private:
   const std::string folder_;
+  const std::vector<std::string> flags_;
   pid_t pid_ = -1;
   int port_ = 0;
 };

@@ -40,6 +40,8 @@ class ServerFixture : public ::testing::Test {
 
   // Stops the server cleanly and starts another over the same folder.
   void Restart();
+  // Starts it when it was stopped, with connections of its own.
+  void Start();
 
   // ---- runs ----
   std::string CreateRun(const std::string& name = "");
@@ -76,9 +78,6 @@ class ServerFixture : public ::testing::Test {
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Tracking::Stub> tracking_;
   std::unique_ptr<v1::Admin::Stub> admin_;
-
- private:
-  void Start();
 };
 
 }  // namespace waterflow::testing

@@ -61,6 +61,30 @@ TEST(FlagsTest, EachIsUnderstood) {
   EXPECT_EQ(options.max_streams, 9u);
 }
 
+TEST(FlagsTest, ARelayHasAnUpstreamAndABound) {
+  EXPECT_EQ(ParseOk({}).relay_upstream, "");
+  EXPECT_EQ(ParseOk({}).relay_disk_bytes, uint64_t{20} << 30);
+  const Options options = ParseOk({"--relay=h:7070", "--relay-disk=5G"});
+  EXPECT_EQ(options.relay_upstream, "h:7070");
+  EXPECT_EQ(options.relay_disk_bytes, uint64_t{5} << 30);
+}
+
+TEST(FlagsTest, ARelayTakesNoFlagOfTheServerBehindIt) {
+  for (const std::vector<const char*>& mistake :
+       std::vector<std::vector<const char*>>{
+           {"--relay=h"},
+           {"--relay=h:0"},
+           {"--relay=:7070"},
+           {"--relay=h:1", "verify"},
+           {"--relay=h:1", "--seal-age=1m"},
+           {"--relay=h:1", "--retention-age=1h"}}) {
+    const auto parsed = Parse(mistake);
+    const auto* exit_code = std::get_if<ExitCode>(&parsed);
+    ASSERT_NE(exit_code, nullptr) << mistake.back();
+    EXPECT_NE(exit_code->value, 0) << mistake.back();
+  }
+}
+
 TEST(FlagsTest, FlagWinsOverVariableWinsOverFile) {
   const std::string file = absl::StrCat(
       ::testing::TempDir(), "/waterflowd_flags_test_", getpid(), ".conf");

@@ -1,0 +1,75 @@
+#include "server/relay/relay.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "client/cpp/channel.h"
+
+namespace waterflow::server {
+namespace {
+
+constexpr uint64_t kReceiveMemoryBytes = uint64_t{1} << 30;
+
+}  // namespace
+
+Relay::Relay(const Options& options, std::unique_ptr<storage::RelayStore> store)
+    : options_(options),
+      upstream_{options.relay_upstream,
+                client::MakeChannel(options.relay_upstream)},
+      store_(std::move(store)),
+      forwarder_(std::make_unique<Forwarder>(store_.get(), upstream_.channel,
+                                             options.forward)),
+      ingest_(upstream_),
+      query_(upstream_),
+      tracking_(upstream_),
+      admin_(upstream_.address, &forwarder_->state(), store_.get()),
+      health_({v1::Ingest::service_full_name(), v1::Query::service_full_name(),
+               v1::Tracking::service_full_name(),
+               v1::Admin::service_full_name()}) {}
+
+absl::StatusOr<std::unique_ptr<Relay>> Relay::Start(const Options& options) {
+  absl::StatusOr<std::unique_ptr<storage::RelayStore>> store =
+      storage::RelayStore::Open(
+          {.engine = options.engine, .disk_bytes = options.relay_disk_bytes});
+  if (!store.ok()) return store.status();
+  std::unique_ptr<Relay> relay(new Relay(options, *std::move(store)));
+
+  // A process-wide switch of gRPC's; harmless to set again.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  absl::StatusOr<std::unique_ptr<IngestFront>> front = IngestFront::Start(
+      {.listen = options.listen,
+       .threads = options.grpc_threads,
+       .ingest = &relay->ingest_,
+       .services = {&relay->query_, &relay->tracking_, &relay->admin_,
+                    &relay->health_},
+       .receive_memory_bytes =
+           std::max(options.engine.memory_limit_bytes, kReceiveMemoryBytes),
+       .max_streams = options.max_streams},
+      relay->store_.get());
+  if (!front.ok()) return front.status();
+  relay->front_ = *std::move(front);
+  return relay;
+}
+
+Relay::~Relay() { Shutdown().IgnoreError(); }
+
+std::string Relay::address() const {
+  const absl::string_view listen = options_.listen;
+  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port());
+}
+
+absl::Status Relay::Shutdown() {
+  if (std::exchange(shut_down_, true)) return absl::OkStatus();
+  const absl::Time end = absl::Now() + options_.drain_grace;
+  health_.StopServing();
+  if (front_ != nullptr) front_->Shutdown(options_.drain_grace);
+  forwarder_->AwaitForwarded(end);
+  return absl::OkStatus();
+}
+
+}  // namespace waterflow::server
