@@ -27,7 +27,7 @@ Relay::Relay(const Options& options, std::unique_ptr<storage::RelayStore> store)
       ingest_(upstream_),
       query_(upstream_),
       tracking_(upstream_),
-      admin_(upstream_.address, &forwarder_->state(), store_.get()),
+      admin_(upstream_, &forwarder_->state(), store_.get()),
       health_({v1::Ingest::service_full_name(), v1::Query::service_full_name(),
                v1::Tracking::service_full_name(),
                v1::Admin::service_full_name()}) {}
@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<Relay>> Relay::Start(const Options& options) {
       relay->store_.get());
   if (!front.ok()) return front.status();
   relay->front_ = *std::move(front);
+  relay->upstream_.channel->GetState(/*try_to_connect=*/true);
   return relay;
 }
 

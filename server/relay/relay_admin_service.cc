@@ -9,7 +9,7 @@ namespace waterflow::server {
 
 grpc::Status RelayAdminService::AskUpstream() const {
   return {grpc::StatusCode::UNIMPLEMENTED,
-          absl::StrCat("this is a relay; ask the server ", upstream_,
+          absl::StrCat("this is a relay; ask the server ", upstream_.address,
                        " behind it")};
 }
 
@@ -28,8 +28,9 @@ grpc::Status RelayAdminService::Stats(grpc::ServerContext*,
   response->set_resident_bytes(ResidentBytes());
   response->set_cpu_ns(ProcessCpuNs());
   v1::RelayStats* const relay = response->mutable_relay();
-  relay->set_upstream(upstream_);
-  relay->set_connected(forward_->connected.load());
+  relay->set_upstream(upstream_.address);
+  relay->set_connected(upstream_.channel->GetState(/*try_to_connect=*/true) ==
+                       GRPC_CHANNEL_READY);
   relay->set_streams(stats.streams);
   relay->set_waiting_streams(stats.waiting_streams);
   relay->set_waiting_rows(stats.waiting_rows);

@@ -4,8 +4,8 @@
 #define WATERFLOW_SERVER_RELAY_RELAY_ADMIN_SERVICE_H_
 
 #include <chrono>
-#include <string>
 
+#include "server/relay/pass_through.h"
 #include "server/relay/upstream_stream.h"
 #include "storage/relay/relay_store.h"
 #include "waterflow/v1/admin.grpc.pb.h"
@@ -15,9 +15,9 @@ namespace waterflow::server {
 class RelayAdminService final : public v1::Admin::Service {
  public:
   // `forward` and `store` must outlive it.
-  RelayAdminService(std::string upstream, const ForwardState* forward,
+  RelayAdminService(const Upstream& upstream, const ForwardState* forward,
                     const storage::RelayStore* store)
-      : upstream_(std::move(upstream)), forward_(forward), store_(store) {}
+      : upstream_(upstream), forward_(forward), store_(store) {}
 
   grpc::Status Stats(grpc::ServerContext* context,
                      const v1::StatsRequest* request,
@@ -41,7 +41,7 @@ class RelayAdminService final : public v1::Admin::Service {
  private:
   grpc::Status AskUpstream() const;
 
-  const std::string upstream_;
+  const Upstream upstream_;
   const ForwardState* const forward_;
   const storage::RelayStore* const store_;
   const std::chrono::steady_clock::time_point started_ =

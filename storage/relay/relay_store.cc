@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "storage/database/database.h"
 #include "storage/format/bytes.h"
+#include "storage/keep/periodic.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
 #include "storage/relay/relay_committer.h"
@@ -51,10 +52,28 @@ absl::StatusOr<std::unique_ptr<RelayStore>> RelayStore::Open(
   store->committer_ = std::make_unique<RelayCommitter>(
       store->options_.engine, store->database_.get(), store->state_.get());
   store->committer_->Start(last);
+  store->reclaim_ = std::make_unique<Periodic>();
+  store->reclaim_->Start(options.reclaim_interval,
+                         [s = store.get()] { s->GiveDiskBack(); });
   return store;
 }
 
-RelayStore::~RelayStore() = default;
+RelayStore::~RelayStore() {
+  if (reclaim_ == nullptr) return;
+  database_->db()->DisableManualCompaction();  // it may take minutes
+  reclaim_->Stop();
+}
+
+void RelayStore::GiveDiskBack() const {
+  constexpr uint64_t kLittle = uint64_t{16} << 20;
+  uint64_t bytes = 0;
+  const bool known = database_->db()->GetIntProperty(
+      database_->family(Family::kLog),
+      rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
+  if (!known || bytes < kLittle || bytes / 2 < waiting_bytes()) return;
+  // Failing costs space until the next time.
+  database_->Reclaim(Family::kLog, "", std::string(13, '\xff')).IgnoreError();
+}
 
 absl::Status RelayStore::CheckVersion() {
   const absl::StatusOr<std::string> stored =

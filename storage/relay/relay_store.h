@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "storage/engine.h"
 #include "storage/ingest_backend.h"
 #include "storage/relay/relay_record.h"
@@ -32,6 +33,7 @@
 namespace waterflow::storage {
 
 class Database;
+class Periodic;
 class RelayCommitter;
 class RelayState;
 
@@ -47,6 +49,9 @@ struct RelayStoreOptions {
   EngineOptions engine;
   // So much may wait for the upstream; beyond it no rows are taken.
   uint64_t disk_bytes = kDefaultRelayDiskBytes;
+  // How often is looked whether files hold more of what was forwarded than of
+  // what waits.
+  absl::Duration reclaim_interval = absl::Seconds(10);
 };
 
 // A stream as the forwarder sees it.
@@ -120,11 +125,15 @@ class RelayStore final : public IngestBackend {
  private:
   explicit RelayStore(const RelayStoreOptions& options);
   absl::Status CheckVersion();
+  // What was trimmed takes room in files until they are compacted, for which
+  // RocksDB by itself sees no need when nothing more comes.
+  void GiveDiskBack() const;
 
   RelayStoreOptions options_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<RelayState> state_;
   std::unique_ptr<RelayCommitter> committer_;
+  std::unique_ptr<Periodic> reclaim_;
 };
 
 }  // namespace waterflow::storage

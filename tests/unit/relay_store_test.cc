@@ -9,8 +9,11 @@
 #include <filesystem>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "storage/format/batch.h"
 #include "tests/unit/engine_fixture.h"
+#include "tests/unit/faulty_env.h"
 
 namespace waterflow::storage {
 namespace {
@@ -336,6 +339,73 @@ TEST_F(RelayStoreTest, ATornLogEndsAtAGroup) {
   EXPECT_EQ(Drain(), Numbers(0, 190));
   TestStream stream = OpenOne(Opening());
   EXPECT_THAT(stream.session->known_lanes(), ElementsAre(LanePosition{0, 190}));
+}
+
+// What a full disk refuses the worker sends again; what the upstream acked
+// meanwhile is trimmed once the disk works again.
+TEST_F(RelayStoreTest, AFullDiskLosesAndDoublesNothing) {
+  FaultPlan plan;
+  const std::unique_ptr<rocksdb::Env> env = NewFaultyEnv(&plan);
+  options_.engine.env = env.get();
+  Reopen();
+  {
+    TestStream stream = OpenOne(Opening());
+    ASSERT_FALSE(stream.Append(Rows(0, 20)).has_value());
+    ASSERT_TRUE(stream.observer->WaitFor(0, 20));
+    plan.Set(
+        [](const std::string& file) { return !absl::EndsWith(file, "LOG"); });
+    ASSERT_FALSE(stream.Append(Rows(20, 20)).has_value());
+    EXPECT_EQ(stream.observer->WaitForEnd().code(),
+              absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_EQ(Drain(), Numbers(0, 20));
+  EXPECT_FALSE(Open(Opening(1)).ok());
+  plan.Set(nullptr);
+  TestStream stream;
+  for (int attempt = 0; stream.session == nullptr && attempt < 100; ++attempt) {
+    stream = TestStream();
+    if (!OpenAndWait(store_.get(), Opening(), &stream).ok()) {
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+  }
+  ASSERT_NE(stream.session, nullptr);
+  EXPECT_THAT(stream.session->known_lanes(), ElementsAre(LanePosition{0, 20}));
+  ASSERT_TRUE(stream.Declare(0, {"loss"}).ok());
+  ASSERT_FALSE(stream.Append(Rows(10, 40)).has_value());
+  ASSERT_TRUE(stream.observer->WaitFor(0, 50));
+  stream = TestStream();
+  Reopen();
+  EXPECT_EQ(Drain(), Numbers(20, 50));
+  store_.reset();
+}
+
+TEST_F(RelayStoreTest, ABacklogThatIsGoneGivesItsDiskBack) {
+  options_.reclaim_interval = absl::Milliseconds(20);
+  Reopen();
+  TestStream stream = OpenOne(Opening());
+  // More than a memtable holds.
+  constexpr uint32_t kRows = 20'000;
+  constexpr uint64_t kDeadBytes = uint64_t{16} << 20;
+  uint64_t row = 0;
+  for (; row < 60 * kRows; row += kRows) {
+    ASSERT_FALSE(stream.Append(Rows(row, kRows)).has_value());
+    ASSERT_TRUE(stream.observer->WaitFor(0, row + kRows));
+  }
+  EXPECT_GT(store_->Stats().sst_bytes, 0u);
+  while (true) {
+    const auto window = Read();
+    if (window->empty()) break;
+    store_->Trim(1, *window);
+  }
+  for (int attempt = 0; attempt < 500 && store_->Stats().sst_bytes > kDeadBytes;
+       ++attempt) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_LE(store_->Stats().sst_bytes, kDeadBytes);
+  ASSERT_FALSE(stream.Append(Rows(row, 1)).has_value());
+  ASSERT_TRUE(stream.observer->WaitFor(0, row + 1));
+  EXPECT_EQ(Drain(),
+            Numbers(static_cast<int64_t>(row), static_cast<int64_t>(row) + 1));
 }
 
 TEST_F(RelayStoreTest, StreamsAreReadApartAndInWindowsOfBoundedSize) {
