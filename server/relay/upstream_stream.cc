@@ -129,7 +129,7 @@ void UpstreamStream::Connect(const storage::RelayStreamView& view,
   open->set_client_time_ns(clock_ns);
   // All below was acked by the upstream, or lost by the worker. Should the
   // upstream have lost it, it says so to readers and goes on.
-  for (const storage::LanePosition& lane : view.held) {
+  for (const storage::LanePosition& lane : shared_->store->Held(number_)) {
     v1::Lane* const held = open->add_held();
     held->set_schema_id(lane.schema);
     held->set_next_row(lane.next_row);

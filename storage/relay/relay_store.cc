@@ -183,20 +183,24 @@ std::optional<RelayStreamView> RelayStore::View(uint32_t number) const {
     return std::nullopt;
   }
   const RelayStream& stream = *found->second;
-  RelayStreamView view{
+  return RelayStreamView{
       .identity = stream.identity,
       .opening = stream.trimmed.opening,
       .announced = stream.trimmed.announced,
-      .held = {},
       .waiting = stream.appended.position > stream.trimmed.position,
       .live = stream.session != nullptr && !stream.session->closed.load(),
       .heartbeat_ns = stream.heartbeat_ns};
-  for (const auto& [schema, lane] : stream.lanes) {
-    if (lane.forwarded_row > 0) {
-      view.held.push_back({schema, lane.forwarded_row});
-    }
+}
+
+std::vector<LanePosition> RelayStore::Held(uint32_t number) const {
+  std::vector<LanePosition> held;
+  MutexLock lock(&state_->mutex);
+  const auto found = state_->by_number.find(number);
+  if (found == state_->by_number.end()) return held;
+  for (const auto& [schema, lane] : found->second->lanes) {
+    if (lane.forwarded_row > 0) held.push_back({schema, lane.forwarded_row});
   }
-  return view;
+  return held;
 }
 
 std::shared_ptr<const std::vector<Metric>> RelayStore::Metrics(

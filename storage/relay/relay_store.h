@@ -60,8 +60,6 @@ struct RelayStreamView {
   // What the next rows belong to, and whether the upstream heard of it.
   RelayOpening opening;
   bool announced = false;
-  // Of each lane that was forwarded: the first row that may still be sent.
-  std::vector<LanePosition> held;
   bool waiting = false;  // there is something to read
   bool live = false;     // a worker's session is open
   int64_t heartbeat_ns = 0;
@@ -104,6 +102,8 @@ class RelayStore final : public IngestBackend {
   std::vector<uint32_t> TakeNews();
   // Nothing when the stream is gone.
   std::optional<RelayStreamView> View(uint32_t stream) const;
+  // Of each lane that was forwarded: the first row that may still be sent.
+  std::vector<LanePosition> Held(uint32_t stream) const;
   // The metrics of a schema; null when there is no such.
   std::shared_ptr<const std::vector<Metric>> Metrics(uint32_t stream,
                                                      uint32_t schema) const;

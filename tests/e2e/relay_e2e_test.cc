@@ -1,6 +1,8 @@
 // Worker -> relay -> server, each over its own port: what reaches the server,
 // and what the worker hears, while the server is there and while it is not.
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -248,6 +250,50 @@ TEST_F(RelayTest, ReadsAndWritesGoThrough) {
   v1::GetRunResponse nothing;
   EXPECT_EQ(tracking->GetRun(&missing_context, missing, &nothing).error_code(),
             grpc::StatusCode::NOT_FOUND);
+}
+
+// How the relay ends a call of this method that was sent an empty message.
+grpc::StatusCode CodeOf(const std::shared_ptr<grpc::Channel>& channel,
+                        const google::protobuf::MethodDescriptor& method) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(10));
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  void* tag = nullptr;
+  bool ok = false;
+  const auto call = stub.PrepareCall(
+      &context,
+      absl::StrCat("/", method.service()->full_name(), "/", method.name()),
+      &queue);
+  call->StartCall(&tag);
+  queue.Next(&tag, &ok);
+  grpc::Slice nothing;
+  call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), &tag);
+  queue.Next(&tag, &ok);
+  call->Finish(&status, &tag);
+  queue.Next(&tag, &ok);
+  return status.error_code();
+}
+
+// A method that the server gets and nobody gives the relay would be
+// UNIMPLEMENTED.
+TEST_F(RelayTest, EveryMethodOfTheServerGoesThrough) {
+  StartRelay();
+  StopServer();
+  for (const char* name : {"Tracking", "Query", "Ingest"}) {
+    const google::protobuf::ServiceDescriptor* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+            absl::StrCat("waterflow.v1.", name));
+    ASSERT_NE(service, nullptr) << name;
+    for (int i = 0; i < service->method_count(); ++i) {
+      const google::protobuf::MethodDescriptor& method = *service->method(i);
+      if (method.full_name() == "waterflow.v1.Ingest.Stream") continue;
+      EXPECT_EQ(CodeOf(to_relay_, method), grpc::StatusCode::UNAVAILABLE)
+          << method.full_name();
+    }
+  }
 }
 
 TEST_F(RelayTest, ADeletedRunEndsItsStreamsAndNoOthers) {

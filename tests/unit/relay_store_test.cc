@@ -146,7 +146,7 @@ TEST_F(RelayStoreTest, WhatWasTrimmedIsStillKnownAfterARestart) {
   Reopen();
   const auto view = store_->View(1);
   ASSERT_TRUE(view.has_value());
-  EXPECT_THAT(view->held, ElementsAre(LanePosition{0, 64}));
+  EXPECT_THAT(store_->Held(1), ElementsAre(LanePosition{0, 64}));
   EXPECT_TRUE(view->announced);
   TestStream stream = OpenOne(Opening());
   EXPECT_THAT(stream.session->known_lanes(), ElementsAre(LanePosition{0, 64}));
@@ -239,7 +239,7 @@ TEST_F(RelayStoreTest, RowsThatTheWorkerLostAreAWindowOfTheirOwn) {
   window = Read();
   EXPECT_EQ(window->kind(), RelayWindow::Kind::kLost);
   store_->Trim(1, *window);
-  EXPECT_THAT(store_->View(1)->held, ElementsAre(LanePosition{0, 25}));
+  EXPECT_THAT(store_->Held(1), ElementsAre(LanePosition{0, 25}));
   EXPECT_EQ(Drain(), Numbers(25, 30));
 }
 
