@@ -10,7 +10,7 @@
 #include "server/admission.h"
 #include "server/relay/forward_options.h"
 #include "storage/engine.h"
-#include "storage/relay/relay_store.h"
+#include "storage/relay/relay_limits.h"
 
 namespace waterflow::server {
 

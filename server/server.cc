@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "storage/relay/relay_store.h"
 
 namespace waterflow::server {
 namespace {
@@ -28,6 +29,14 @@ Server::Server(const Options& options, std::unique_ptr<storage::Engine> engine)
                v1::Admin::service_full_name()}) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
+  // Whoever forgot --relay would begin an empty store, which knows none of its
+  // workers' runs.
+  if (storage::RelayStore::IsIn(options.engine.data_dir)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", options.engine.data_dir,
+                     " is that of a relay: start it with --relay, or give the "
+                     "server another"));
+  }
   absl::StatusOr<std::unique_ptr<storage::Engine>> engine =
       storage::Engine::Open(options.engine);
   if (!engine.ok()) return engine.status();

@@ -123,7 +123,7 @@ void UpstreamStream::Connect(const storage::RelayStreamView& view,
   // it would be now, for the upstream compares it with its own.
   int64_t clock_ns = opening.client_time_ns != 0 ? opening.client_time_ns
                                                  : opening.received_ns;
-  if (view.announced) {
+  if (view.announced || announced_ns_ == opening.received_ns) {
     clock_ns += absl::GetCurrentTimeNanos() - opening.received_ns;
   }
   open->set_client_time_ns(clock_ns);
@@ -164,6 +164,7 @@ void UpstreamStream::Handle(const v1::StreamResponse& response) {
 void UpstreamStream::HandleOpened(const v1::Opened& opened) {
   if (state_ != State::kOpening) return;
   state_ = State::kOpen;
+  announced_ns_ = view_.opening.received_ns;
   shared_->open_calls.fetch_add(1);
   shared_->NoteAnswer();
   const v1::Limits& limits = opened.limits();

@@ -115,6 +115,8 @@ class UpstreamStream {
   TimePoint next_window_{};  // not before
   TimePoint last_sent_{};
   int64_t heartbeat_sent_ns_ = 0;
+  // Of the opening that the upstream has heard, by the relay's clock.
+  int64_t announced_ns_ = 0;
   bool complained_ = false;  // of rows that the upstream refused
 
   // ---- of the call ----

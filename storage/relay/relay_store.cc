@@ -17,9 +17,25 @@
 #include "storage/relay/relay_state.h"
 
 namespace waterflow::storage {
+namespace {
+
+// Below data_dir, so that neither a server nor a relay takes the other's files
+// for its own.
+constexpr char kFolder[] = "/relay";
+
+bool IsDatabase(const std::string& folder) {
+  std::error_code error;
+  return std::filesystem::exists(folder + "/CURRENT", error);
+}
+
+}  // namespace
+
+bool RelayStore::IsIn(const std::string& data_dir) {
+  return IsDatabase(data_dir + kFolder);
+}
 
 RelayStore::RelayStore(const RelayStoreOptions& options) : options_(options) {
-  options_.engine.data_dir += "/relay";
+  options_.engine.data_dir += kFolder;
   options_.engine.memory_limit_bytes =
       std::min(options_.engine.memory_limit_bytes, kMaxRelayMemoryBytes);
 }
@@ -31,6 +47,11 @@ absl::StatusOr<std::unique_ptr<RelayStore>> RelayStore::Open(
   if (error) {
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", options.engine.data_dir, ": ", error.message()));
+  }
+  if (IsDatabase(options.engine.data_dir)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data directory ", options.engine.data_dir,
+                     " holds a server's store: a relay needs one of its own"));
   }
   auto store = std::unique_ptr<RelayStore>(new RelayStore(options));
   absl::StatusOr<std::unique_ptr<Database>> database =

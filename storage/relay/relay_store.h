@@ -27,6 +27,7 @@
 #include "absl/time/time.h"
 #include "storage/engine.h"
 #include "storage/ingest_backend.h"
+#include "storage/relay/relay_limits.h"
 #include "storage/relay/relay_record.h"
 #include "storage/relay/relay_window.h"
 
@@ -36,11 +37,6 @@ class Database;
 class Periodic;
 class RelayCommitter;
 class RelayState;
-
-// A sensible bound for a node's disk.
-inline constexpr uint64_t kDefaultRelayDiskBytes = uint64_t{20} << 30;
-// More memory gains a relay nothing: most rows stay for a moment.
-inline constexpr uint64_t kMaxRelayMemoryBytes = uint64_t{256} << 20;
 
 struct RelayStoreOptions {
   // data_dir, sync, sync_interval, gather, group_bytes, memory_limit_bytes,
@@ -81,9 +77,12 @@ struct RelayStats {
 class RelayStore final : public IngestBackend {
  public:
   // In a folder of its own below data_dir. FAILED_PRECONDITION when another
-  // process holds it, or when its version is not ours.
+  // process holds it, when its version is not ours, or when data_dir holds a
+  // server's store.
   static absl::StatusOr<std::unique_ptr<RelayStore>> Open(
       const RelayStoreOptions& options);
+  // Whether a relay has kept its streams there.
+  static bool IsIn(const std::string& data_dir);
   // Commits what is queued. No session may be open.
   ~RelayStore() override;
 

@@ -449,6 +449,20 @@ TEST_F(RelayTest, ARestartedJobHidesWhatItLogsAgain) {
   EXPECT_THAT(values, ElementsAre(0, 1, 2, 3, 4, 10, 11, 12, 13, 14));
 }
 
+TEST_F(RelayTest, ServerAndRelayRefuseEachOthersDirectory) {
+  StartRelay();
+  StopRelay();
+  server::Options options = relay_options_;
+  options.relay_upstream.clear();
+  const auto server = server::Server::Start(options);
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("--relay"));
+  options = relay_options_;
+  options.engine.data_dir = options_.engine.data_dir;
+  EXPECT_EQ(server::Relay::Start(options).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(RelayTest, ManyStreamsWithABacklogAllGetThrough) {
   StartRelay();
   const std::string run = CreateRun();
