@@ -85,6 +85,13 @@ grpc::Status TrackingPassThrough::ListRuns(grpc::ServerContext* context,
               &v1::Tracking::StubInterface::ListRuns, request, response);
 }
 
+grpc::Status TrackingPassThrough::SearchRuns(
+    grpc::ServerContext* context, const v1::SearchRunsRequest* request,
+    v1::SearchRunsResponse* response) {
+  return Pass(address_, context, stub_.get(),
+              &v1::Tracking::StubInterface::SearchRuns, request, response);
+}
+
 grpc::Status TrackingPassThrough::UpdateRun(grpc::ServerContext* context,
                                             const v1::UpdateRunRequest* request,
                                             v1::UpdateRunResponse* response) {

@@ -53,6 +53,9 @@ class TrackingPassThrough final : public v1::Tracking::Service {
   grpc::Status ListRuns(grpc::ServerContext* context,
                         const v1::ListRunsRequest* request,
                         v1::ListRunsResponse* response) override;
+  grpc::Status SearchRuns(grpc::ServerContext* context,
+                          const v1::SearchRunsRequest* request,
+                          v1::SearchRunsResponse* response) override;
   grpc::Status UpdateRun(grpc::ServerContext* context,
                          const v1::UpdateRunRequest* request,
                          v1::UpdateRunResponse* response) override;
