@@ -1,22 +1,12 @@
 #include "server/server.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
+#include "server/front.h"
 #include "storage/relay/relay_store.h"
 
 namespace waterflow::server {
-namespace {
-
-// Twice what the credits of all streams may add up to.
-constexpr uint64_t kMinReceiveMemoryBytes = uint64_t{1} << 30;
-
-}  // namespace
-
 Server::Server(const Options& options, std::unique_ptr<storage::Engine> engine)
     : options_(options),
       engine_(std::move(engine)),
@@ -42,17 +32,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   if (!engine.ok()) return engine.status();
   std::unique_ptr<Server> server(new Server(options, *std::move(engine)));
 
-  // A process-wide switch of gRPC's; harmless to set again.
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  absl::StatusOr<std::unique_ptr<IngestFront>> front = IngestFront::Start(
-      {.listen = options.listen,
-       .threads = options.grpc_threads,
-       .ingest = &server->ingest_,
-       .services = {&server->query_, &server->tracking_, &server->admin_,
-                    &server->health_},
-       .receive_memory_bytes =
-           std::max(options.engine.memory_limit_bytes, kMinReceiveMemoryBytes),
-       .max_streams = options.max_streams},
+  absl::StatusOr<std::unique_ptr<IngestFront>> front = StartFront(
+      options, &server->ingest_,
+      {&server->query_, &server->tracking_, &server->admin_, &server->health_},
       server->engine_.get());
   if (!front.ok()) return front.status();
   server->front_ = *std::move(front);
@@ -61,10 +43,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 
 Server::~Server() { Shutdown().IgnoreError(); }
 
-std::string Server::address() const {
-  const absl::string_view listen = options_.listen;
-  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port());
-}
+std::string Server::address() const { return AddressOf(options_, *front_); }
 
 absl::Status Server::Shutdown() {
   if (std::exchange(shut_down_, true)) return absl::OkStatus();

@@ -1,22 +1,12 @@
 #include "server/relay/relay.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "client/cpp/channel.h"
+#include "server/front.h"
 
 namespace waterflow::server {
-namespace {
-
-constexpr uint64_t kReceiveMemoryBytes = uint64_t{1} << 30;
-
-}  // namespace
-
 Relay::Relay(const Options& options, std::unique_ptr<storage::RelayStore> store)
     : options_(options),
       upstream_{options.relay_upstream,
@@ -39,17 +29,9 @@ absl::StatusOr<std::unique_ptr<Relay>> Relay::Start(const Options& options) {
   if (!store.ok()) return store.status();
   std::unique_ptr<Relay> relay(new Relay(options, *std::move(store)));
 
-  // A process-wide switch of gRPC's; harmless to set again.
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  absl::StatusOr<std::unique_ptr<IngestFront>> front = IngestFront::Start(
-      {.listen = options.listen,
-       .threads = options.grpc_threads,
-       .ingest = &relay->ingest_,
-       .services = {&relay->query_, &relay->tracking_, &relay->admin_,
-                    &relay->health_},
-       .receive_memory_bytes =
-           std::max(options.engine.memory_limit_bytes, kReceiveMemoryBytes),
-       .max_streams = options.max_streams},
+  absl::StatusOr<std::unique_ptr<IngestFront>> front = StartFront(
+      options, &relay->ingest_,
+      {&relay->query_, &relay->tracking_, &relay->admin_, &relay->health_},
       relay->store_.get());
   if (!front.ok()) return front.status();
   relay->front_ = *std::move(front);
@@ -59,10 +41,7 @@ absl::StatusOr<std::unique_ptr<Relay>> Relay::Start(const Options& options) {
 
 Relay::~Relay() { Shutdown().IgnoreError(); }
 
-std::string Relay::address() const {
-  const absl::string_view listen = options_.listen;
-  return absl::StrCat(listen.substr(0, listen.rfind(':')), ":", port());
-}
+std::string Relay::address() const { return AddressOf(options_, *front_); }
 
 absl::Status Relay::Shutdown() {
   if (std::exchange(shut_down_, true)) return absl::OkStatus();
