@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -63,6 +64,20 @@ struct RelayPending {
   // Called on the committer's thread; must not block.
   std::function<void(const absl::Status&)> done;
 };
+
+// As EndOf() of the engine's committer: ends a session of a relay's stream,
+// which takes nothing more from now on.
+inline RelayPending RelayEndOf(std::shared_ptr<RelayStream> stream,
+                               std::shared_ptr<SessionState> session,
+                               absl::Status status) {
+  session->closed.store(true);
+  RelayPending end;
+  end.kind = RelayPending::Kind::kEnd;
+  end.stream = std::move(stream);
+  end.session = std::move(session);
+  end.status = std::move(status);
+  return end;
+}
 
 class RelayCommitter {
  public:

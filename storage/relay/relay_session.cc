@@ -120,10 +120,7 @@ std::optional<Rejection> RelaySession::Append(BatchBody body) {
   if (shared_->closed.load(std::memory_order_relaxed)) return std::nullopt;
   if (absl::Status s = CheckRelayRoom(*state_, *committer_, most_bytes_);
       !s.ok()) {
-    shared_->closed.store(true);
-    RelayPending end = MakePending(Kind::kEnd, 0, nullptr);
-    end.status = std::move(s);
-    committer_->Enqueue(std::move(end));
+    committer_->Enqueue(RelayEndOf(stream_, shared_, std::move(s)));
     return std::nullopt;
   }
   const absl::Status parsed = ParseBatch(body.view(), &view_);

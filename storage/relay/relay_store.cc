@@ -151,14 +151,9 @@ void RelayStore::OpenStream(StreamOptions options,
   }
   if (stream->session != nullptr) {
     // What the older session has queued is committed before this one is open.
-    stream->session->closed.store(true);
-    RelayPending end;
-    end.kind = RelayPending::Kind::kEnd;
-    end.stream = stream;
-    end.session = stream->session;
-    end.status =
-        absl::AbortedError("a newer session of this stream has taken over");
-    committer_->Enqueue(std::move(end));
+    committer_->Enqueue(RelayEndOf(
+        stream, stream->session,
+        absl::AbortedError("a newer session of this stream has taken over")));
   }
   stream->session = shared;
   item.stream = stream;
@@ -312,13 +307,8 @@ void RelayStore::Drop(const Uuid& run, const absl::Status& status) {
       continue;
     }
     if (stream->session != nullptr) {
-      stream->session->closed.store(true);
-      RelayPending end;
-      end.kind = RelayPending::Kind::kEnd;
-      end.stream = stream;
-      end.session = std::exchange(stream->session, nullptr);
-      end.status = status;
-      committer_->Enqueue(std::move(end));
+      committer_->Enqueue(
+          RelayEndOf(stream, std::exchange(stream->session, nullptr), status));
     }
     RelayPending drop;
     drop.kind = RelayPending::Kind::kDrop;
