@@ -1,29 +1,17 @@
 // What questions cost the engine itself, in CPU time, sealed and unmerged.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "bench/process.h"
 #include "bench/storage/parts.h"
 #include "bench/storage/store.h"
 #include "bench/w1.h"
 
 namespace waterflow::bench {
 namespace {
-
-// CPU of this process so far, in ms.
-double CpuMs() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const auto ms = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) * 1e3 +
-           static_cast<double>(t.tv_usec) * 1e-3;
-  };
-  return ms(usage.ru_utime) + ms(usage.ru_stime);
-}
 
 struct Asked {
   double cpu_ms = 0;  // median of a read
@@ -36,7 +24,7 @@ absl::StatusOr<Asked> Ask(storage::Engine* engine,
   Asked asked;
   std::vector<double> times;
   for (int i = 0; i < 21; ++i) {
-    const double begin = CpuMs();
+    const double begin = OwnCpuSeconds();
     absl::StatusOr<storage::ReadSummary> read =
         engine->Read(spec, [&](const storage::SeriesPart& part) {
           for (const storage::Bucket& b : part.buckets) {
@@ -45,7 +33,7 @@ absl::StatusOr<Asked> Ask(storage::Engine* engine,
           return absl::OkStatus();
         });
     if (!read.ok()) return read.status();
-    times.push_back(CpuMs() - begin);
+    times.push_back((OwnCpuSeconds() - begin) * 1e3);
     asked.points = read->points_read;
   }
   std::sort(times.begin(), times.end());
@@ -142,10 +130,8 @@ Figures LongSeries(const StorageOptions& options) {
     absl::StatusOr<Asked> asked = Ask((*store)->engine(), spec);
     if (!asked.ok()) return asked.status();
     if (asked->max != kSpike) {
-      return absl::InternalError(
-          absl::StrCat("the spike is gone; the greatest "
-                       "value is ",
-                       asked->max));
+      return absl::InternalError(absl::StrCat(
+          "the spike is gone; the greatest value is ", asked->max));
     }
     const uint32_t millions = rows / 1'000'000;
     figures.push_back(
