@@ -71,6 +71,8 @@ struct EngineOptions {
   // Heads, memtables and caches together; storage/model/memory_plan.h says who
   // gets how much.
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
+  // What a query may hold at a time; one that takes more is refused.
+  uint64_t query_memory_bytes = uint64_t{256} << 20;
   // A group commits when this old or this large; at once while groups are
   // small, because then nobody else is about to come.
   absl::Duration gather = absl::Milliseconds(5);

@@ -179,25 +179,23 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
   }
   ReadSummary summary;
   summary.exact = spec.max_points == 0 && spec.reduction == Reduction::kNone;
-  const PointFilter filter{.axis = spec.axis,
-                           .step_range = spec.step_range,
-                           .time_range = spec.time_range,
-                           .whole = summary.exact};
+  ReadCounts counts;
   for (const Lineage& lineage : lineages) {
     LineageReader reader(lineage, database_.get(), &state_);
     summary.position = std::max(summary.position, reader.position());
     for (size_t i = 0; i < lineage.metrics().size(); ++i) {
-      absl::StatusOr<std::vector<Series>> series = reader.Read(i, filter);
-      if (!series.ok()) return series.status();
-      for (const Series& s : *series) summary.points_read += s.values.size();
-      if (absl::Status s = Answer(spec, lineage.run().uuid, reader.workers(),
-                                  lineage.metrics()[i], *series, sink);
+      if (absl::Status s = Answer(spec, lineage, &reader, i,
+                                  options_.query_memory_bytes, sink, &counts);
           !s.ok()) {
         return s;
       }
     }
     AddLost(lineage, &summary.lost);
   }
+  summary.points_read = counts.points_read;
+  summary.points_summarised = counts.points_summarised;
+  summary.chunks_decoded = counts.chunks_decoded;
+  summary.chunks_summarised = counts.chunks_summarised;
   return summary;
 }
 

@@ -36,6 +36,8 @@ struct ReadSpec {
   uint32_t max_points = 0;  // 0: raw
   Reduction reduction = Reduction::kNone;
   Position at_least;
+  // Asked now and then; true ends the read with CANCELLED. Null: never.
+  std::function<bool()> cancelled = nullptr;
 };
 
 // Raw points as columns of equal length.
@@ -82,6 +84,9 @@ struct SeriesPart {
 struct ReadSummary {
   bool exact = true;
   uint64_t points_read = 0;
+  uint64_t points_summarised = 0;
+  uint64_t chunks_decoded = 0;
+  uint64_t chunks_summarised = 0;
   Position position;
   std::vector<LostRange> lost;
 };

@@ -236,4 +236,11 @@ absl::Status DecodeInt64Column(absl::string_view bytes,
   return Located("int64 column", codec, out.size(), decode());
 }
 
+std::optional<Progression> Int64Progression(absl::string_view bytes) {
+  if (bytes.empty() || static_cast<uint8_t>(bytes.front()) != kSequenceColumn) {
+    return std::nullopt;
+  }
+  return ProgressionOf(bytes.substr(1));
+}
+
 }  // namespace waterflow::storage

@@ -23,11 +23,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/codec/sequence.h"
 
 namespace waterflow::storage {
 
@@ -47,6 +49,10 @@ absl::Status DecodeChunk(absl::string_view bytes, absl::Span<double> out);
 void EncodeInt64Column(absl::Span<const int64_t> values, std::string* out);
 absl::Status DecodeInt64Column(absl::string_view bytes,
                                absl::Span<int64_t> out);
+
+// What such a column is, where that can be told without decoding it: steps
+// mostly count up by one. Nothing: it takes decoding to know.
+std::optional<Progression> Int64Progression(absl::string_view bytes);
 
 }  // namespace waterflow::storage
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "storage/codec/bits.h"
@@ -130,6 +131,26 @@ absl::Status TakeSequence(absl::string_view* in, uint32_t* values, size_t n) {
 }
 absl::Status TakeSequence(absl::string_view* in, uint64_t* values, size_t n) {
   return Take(in, values, n);
+}
+
+std::optional<Progression> ProgressionOf(absl::string_view sequence) {
+  if (sequence.empty()) return std::nullopt;
+  const uint8_t head = static_cast<uint8_t>(sequence.front());
+  sequence.remove_prefix(1);
+  const int shift = (head & ~kEven) / 2;
+  uint64_t first = 0;
+  uint64_t difference = 0;
+  if (!(head & kEven) || shift >= 64 ||
+      ((head & kDifferences) && !TakeVarint(&sequence, &first)) ||
+      !TakeVarint(&sequence, &difference) || !sequence.empty()) {
+    return std::nullopt;
+  }
+  // Without an order it is the value itself that is the same for all.
+  if (!(head & kDifferences)) std::swap(first, difference);
+  const auto value = [shift](uint64_t zigzag) {
+    return static_cast<int64_t>(UnZigZagBits(zigzag) << shift);
+  };
+  return Progression{value(first), value(difference)};
 }
 
 absl::Status CheckNothingLeft(absl::string_view rest) {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -35,6 +36,22 @@ void AppendSequence(uint64_t* values, size_t n, std::string* out);
 // Takes n values off the front of *in. DATA_LOSS when they are not there.
 absl::Status TakeSequence(absl::string_view* in, uint32_t* values, size_t n);
 absl::Status TakeSequence(absl::string_view* in, uint64_t* values, size_t n);
+
+// Values that are each the one before plus `difference`.
+struct Progression {
+  int64_t first = 0;
+  int64_t difference = 0;
+
+  // Wraps, as the values do.
+  int64_t At(uint64_t i) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(first) +
+                                i * static_cast<uint64_t>(difference));
+  }
+};
+
+// What a whole sequence of 64 bits is, where its head says so; else nothing,
+// though it may be one. Costs the same for any number of values.
+std::optional<Progression> ProgressionOf(absl::string_view sequence);
 
 // DATA_LOSS unless everything was taken.
 absl::Status CheckNothingLeft(absl::string_view rest);

@@ -129,14 +129,16 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(std::string bytes) {
 absl::Status AxisBlock::ReadColumn(const Extent& extent, uint32_t rows,
                                    std::vector<int64_t>* out) const {
   out->resize(rows);
-  return DecodeInt64Column(
-      absl::string_view(bytes_).substr(extent.begin, extent.size),
-      absl::MakeSpan(*out));
+  return DecodeInt64Column(Bytes(extent), absl::MakeSpan(*out));
 }
 
 absl::Status AxisBlock::ReadSteps(size_t index,
                                   std::vector<int64_t>* steps) const {
   return ReadColumn(steps_[index], strips_[index].rows, steps);
+}
+
+std::optional<Progression> AxisBlock::StepsProgression(size_t index) const {
+  return Int64Progression(Bytes(steps_[index]));
 }
 
 absl::Status AxisBlock::ReadTimes(size_t index,

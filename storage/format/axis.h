@@ -20,6 +20,7 @@
 #define WATERFLOW_STORAGE_FORMAT_AXIS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/codec/sequence.h"
 #include "storage/model/ids.h"
 
 namespace waterflow::storage {
@@ -82,6 +84,8 @@ class AxisBlock {
   // The steps or times of strip `index`; steps only where it has_step.
   absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
   absl::Status ReadTimes(size_t index, std::vector<int64_t>* times_ns) const;
+  // The steps of a strip that has_step, where it takes no decoding to know.
+  std::optional<Progression> StepsProgression(size_t index) const;
   // Whether two strips are known to have the same steps.
   bool ShareSteps(size_t a, size_t b) const {
     return strips_[a].has_step && strips_[b].has_step &&
@@ -95,6 +99,9 @@ class AxisBlock {
     size_t size = 0;
   };
 
+  absl::string_view Bytes(const Extent& extent) const {
+    return absl::string_view(bytes_).substr(extent.begin, extent.size);
+  }
   absl::Status ReadColumn(const Extent& extent, uint32_t rows,
                           std::vector<int64_t>* out) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace waterflow::storage {
 namespace {
@@ -140,11 +141,24 @@ bool MeasureShort(absl::Span<const int64_t> positions,
   return true;
 }
 
-// The finite ones among any values.
+void CountNonFinite(double value, Piece* piece) {
+  if (std::isnan(value)) {
+    ++piece->nan_count;
+  } else if (value > 0) {
+    ++piece->pos_inf_count;
+  } else {
+    ++piece->neg_inf_count;
+  }
+}
+
+// Any values.
 void MeasureEach(absl::Span<const int64_t> positions,
                  absl::Span<const double> values, Piece* piece) {
   for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) continue;
+    if (!std::isfinite(values[i])) {
+      CountNonFinite(values[i], piece);
+      continue;
+    }
     if (piece->count == 0 || values[i] < piece->min) {
       piece->min = values[i];
       piece->min_position = positions[i];
@@ -171,20 +185,25 @@ void MeasureEach(absl::Span<const int64_t> positions,
 }  // namespace
 
 void BucketAccumulator::Add(int64_t position, double value, uint32_t worker) {
-  const bool finite = std::isfinite(value);
-  AddPiece({.first_position = position,
-            .last_position = position,
-            .first = value,
-            .last = value,
-            .count = finite ? 1u : 0u,
-            .sum = value,
-            .min = value,
-            .max = value,
-            .min_position = position,
-            .max_position = position,
-            .min_worker = worker,
-            .max_worker = worker});
-  if (!finite) AddNonFinite(value);
+  Piece piece{.first_position = position,
+              .last_position = position,
+              .first = value,
+              .last = value,
+              .first_worker = worker,
+              .last_worker = worker,
+              .sum = value,
+              .min = value,
+              .max = value,
+              .min_position = position,
+              .max_position = position,
+              .min_worker = worker,
+              .max_worker = worker};
+  if (std::isfinite(value)) {
+    piece.count = 1;
+  } else {
+    CountNonFinite(value, &piece);
+  }
+  AddPiece(piece);
 }
 
 void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
@@ -198,37 +217,37 @@ void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
               .last_position = positions.back(),
               .first = values.front(),
               .last = values.back(),
+              .first_worker = worker,
+              .last_worker = worker,
               .min_worker = worker,
               .max_worker = worker};
   const bool finite = values.size() <= kShort
                           ? MeasureShort(positions, values, &piece)
                           : MeasureQuickly(positions, values, &piece);
-  if (!finite) {
-    MeasureEach(positions, values, &piece);
-    for (const double value : values) {
-      if (!std::isfinite(value)) AddNonFinite(value);
-    }
-  }
+  if (!finite) MeasureEach(positions, values, &piece);
   AddPiece(piece);
 }
 
 void BucketAccumulator::AddPiece(const Piece& piece) {
   AddEnds(piece);
+  bucket_.nan_count += piece.nan_count;
+  bucket_.pos_inf_count += piece.pos_inf_count;
+  bucket_.neg_inf_count += piece.neg_inf_count;
   if (piece.count > 0) AddFinite(piece);
 }
 
 void BucketAccumulator::AddEnds(const Piece& piece) {
-  if (empty_) {
-    bucket_.min_position = bucket_.max_position = piece.first_position;
-    bucket_.min_worker = bucket_.max_worker = piece.min_worker;
-  }
-  if (empty_ || piece.first_position < bucket_.first_position) {
+  if (empty_ || std::tie(piece.first_position, piece.first_worker) <
+                    std::tie(bucket_.first_position, first_worker_)) {
     bucket_.first_position = piece.first_position;
     bucket_.first = piece.first;
+    first_worker_ = piece.first_worker;
   }
-  if (empty_ || piece.last_position >= bucket_.last_position) {
+  if (empty_ || std::tie(piece.last_position, piece.last_worker) >=
+                    std::tie(bucket_.last_position, last_worker_)) {
     bucket_.last_position = piece.last_position;
     bucket_.last = piece.last;
+    last_worker_ = piece.last_worker;
   }
   empty_ = false;
 }
@@ -236,13 +255,17 @@ void BucketAccumulator::AddEnds(const Piece& piece) {
 void BucketAccumulator::AddFinite(const Piece& piece) {
   const bool first = bucket_.count == 0;
   if (first || piece.min < bucket_.min ||
-      (piece.min == bucket_.min && piece.min_position < bucket_.min_position)) {
+      (piece.min == bucket_.min &&
+       std::tie(piece.min_position, piece.min_worker) <
+           std::tie(bucket_.min_position, bucket_.min_worker))) {
     bucket_.min = piece.min;
     bucket_.min_position = piece.min_position;
     bucket_.min_worker = piece.min_worker;
   }
   if (first || piece.max > bucket_.max ||
-      (piece.max == bucket_.max && piece.max_position < bucket_.max_position)) {
+      (piece.max == bucket_.max &&
+       std::tie(piece.max_position, piece.max_worker) <
+           std::tie(bucket_.max_position, bucket_.max_worker))) {
     bucket_.max = piece.max;
     bucket_.max_position = piece.max_position;
     bucket_.max_worker = piece.max_worker;
@@ -260,24 +283,14 @@ void BucketAccumulator::AddFinite(const Piece& piece) {
   bucket_.count += piece.count;
 }
 
-void BucketAccumulator::AddNonFinite(double value) {
-  if (std::isnan(value)) {
-    ++bucket_.nan_count;
-  } else if (value > 0) {
-    ++bucket_.pos_inf_count;
-  } else {
-    ++bucket_.neg_inf_count;
-  }
-}
-
 Bucket BucketAccumulator::Finish(Reduction reduction) const {
   Bucket bucket = bucket_;
   if (bucket.count == 0) {
     constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
     bucket.value = bucket.mean = bucket.stddev = kNan;
     bucket.min = bucket.max = kNan;
-    // The first point may have been added after others.
     bucket.min_position = bucket.max_position = bucket.first_position;
+    bucket.min_worker = bucket.max_worker = first_worker_;
     return bucket;
   }
   // The last bit of a sum must not carry a mean out of what it is the mean of.

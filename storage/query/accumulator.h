@@ -24,6 +24,11 @@ struct Piece {
   int64_t last_position = 0;
   double first = 0;
   double last = 0;
+  uint32_t first_worker = 0;
+  uint32_t last_worker = 0;
+  uint64_t nan_count = 0;
+  uint64_t pos_inf_count = 0;
+  uint64_t neg_inf_count = 0;
   // Of the finite values.
   uint64_t count = 0;
   long double sum = 0;
@@ -38,17 +43,16 @@ struct Piece {
 
 class BucketAccumulator {
  public:
-  // Adds one point. The workers come in their order; the points of a worker in
-  // axis order. Of equal extremes the lowest position is kept, then the worker
-  // that came first.
+  // Adds one point. The points of a worker come in axis order, the workers in
+  // any. Of equal extremes the lowest position is kept, then the lowest worker;
+  // points at one position go by worker, those of one worker as they came.
   void Add(int64_t position, double value, uint32_t worker);
 
   // The same for neighbouring points of one worker; at least one.
   void AddStretch(absl::Span<const int64_t> positions,
                   absl::Span<const double> values, uint32_t worker);
 
-  // The same for what was measured already. Values that are not finite are not
-  // in it.
+  // The same for what was measured already.
   void AddPiece(const Piece& piece);
 
   // Precondition: a point was added. Positions (and workers) of extremes that
@@ -58,13 +62,14 @@ class BucketAccumulator {
  private:
   void AddEnds(const Piece& piece);
   void AddFinite(const Piece& piece);
-  void AddNonFinite(double value);
 
   // `count` says how much of it is filled; the means are made by Finish().
   Bucket bucket_;
   long double sum_ = 0;
   // Sum of squared differences from the mean.
   long double squares_ = 0;
+  uint32_t first_worker_ = 0;
+  uint32_t last_worker_ = 0;
   bool empty_ = true;
 };
 

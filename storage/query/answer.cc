@@ -5,11 +5,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/model/limits.h"
+#include "storage/model/names.h"
 #include "storage/query/bucket.h"
-#include "storage/query/reduce.h"
+#include "storage/query/bucket_filler.h"
+#include "storage/query/step_table.h"
 
 namespace waterflow::storage {
 namespace {
+
+// What is held while an answer is made: a raw point with all its columns, one
+// with its position, a bucket and its sums.
+constexpr uint64_t kWholePointBytes = 34;
+constexpr uint64_t kPointBytes = 16;
+constexpr uint64_t kBucketBytes = sizeof(BucketAccumulator) + sizeof(Bucket);
 
 absl::Status CheckCount(absl::string_view field, size_t count, size_t max) {
   if (count >= 1 && count <= max) return absl::OkStatus();
@@ -24,11 +32,6 @@ absl::Status CheckRange(absl::string_view field,
   }
   return absl::InvalidArgumentError(absl::StrCat(
       field, ": first ", range->first, " is after last ", range->last));
-}
-
-SeriesView ViewOf(const Series& series, uint32_t worker) {
-  return {
-      .worker = worker, .positions = series.positions, .values = series.values};
 }
 
 absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
@@ -57,6 +60,7 @@ absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
   return absl::OkStatus();
 }
 
+// No part at all when there is nothing in it.
 absl::Status AnswerBuckets(const SeriesPart& head, std::vector<Bucket> buckets,
                            const PartSink& sink) {
   for (size_t begin = 0; begin < buckets.size(); begin += kPartPoints) {
@@ -74,15 +78,184 @@ absl::Status AnswerBuckets(const SeriesPart& head, std::vector<Bucket> buckets,
   return absl::OkStatus();
 }
 
-// From the first position to the last, over all series.
-Interval SpanOf(const std::vector<Series>& series) {
-  Interval span{INT64_MAX, INT64_MIN};
-  for (const Series& s : series) {
-    span.first = std::min(span.first, s.positions.front());
-    span.last = std::max(span.last, s.positions.back());
+// Workers whose points are measured side by side; enough to make that worth
+// while, few enough to stay in the processor's cache.
+constexpr size_t kGroupPoints = 64 << 10;
+
+// Answers for one metric.
+class MetricAnswer {
+ public:
+  MetricAnswer(const ReadSpec& spec, const Lineage& lineage,
+               const LineageReader& reader, size_t metric,
+               uint64_t memory_bytes, const PartSink& sink, ReadCounts* counts)
+      : spec_(spec),
+        workers_(reader.workers()),
+        ranks_(reader.ranks()),
+        memory_bytes_(memory_bytes),
+        sink_(sink),
+        filter_(FilterOf(spec)),
+        series_(filter_, counts),
+        filler_(filter_, &series_, counts) {
+    const MetricView& view = lineage.metrics()[metric];
+    head_.run = lineage.run().uuid;
+    head_.metric = view.name;
+    if (spec.reduction == Reduction::kNone) return;
+    head_.reduction =
+        spec.reduction == Reduction::kDefault ? view.reduction : spec.reduction;
   }
-  return span;
-}
+
+  static PointFilter FilterOf(const ReadSpec& spec) {
+    return {.axis = spec.axis,
+            .step_range = spec.step_range,
+            .time_range = spec.time_range};
+  }
+
+  absl::Status Send(const MetricPlan& plan) {
+    if (plan.workers().empty()) return absl::OkStatus();
+    if (spec_.reduction == Reduction::kNone) {
+      return spec_.max_points == 0 ? SendRaw(plan) : SendBuckets(plan);
+    }
+    return spec_.max_points == 0 ? SendReducedSteps(plan)
+                                 : SendReducedBuckets(plan);
+  }
+
+ private:
+  absl::Status SendRaw(const MetricPlan& plan) {
+    Series series;
+    for (const WorkerPlan* worker : ByRank(plan)) {
+      absl::Status s = Admit(worker->rows * kWholePointBytes, "points");
+      if (s.ok()) s = series_.Read(*worker, /*whole=*/true, &series);
+      if (!s.ok()) return s;
+      head_.worker = workers_[worker->worker.value];
+      s = AnswerRaw(head_, series, sink_);
+      if (!s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SendBuckets(const MetricPlan& plan) {
+    BucketTable table(plan.span(), spec_.max_points);
+    for (const WorkerPlan* worker : ByRank(plan)) {
+      table.Clear();
+      absl::Status s = Fill(*worker, /*order=*/0, &table);
+      if (!s.ok()) return s;
+      head_.worker = workers_[worker->worker.value];
+      s = AnswerBuckets(head_, table.Finish(Reduction::kMean), sink_);
+      if (!s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SendReducedBuckets(const MetricPlan& plan) {
+    BucketTable table(plan.span(), spec_.max_points);
+    std::vector<bool> heard(workers_.size());
+    for (const WorkerPlan& worker : plan.workers()) {
+      const uint32_t rank = ranks_[worker.worker.value];
+      const uint64_t before = table.additions();
+      absl::Status s = Fill(worker, rank, &table);
+      if (!s.ok()) return s;
+      heard[rank] = table.additions() > before;
+    }
+    return SendReduced(heard, table.Finish(head_.reduction));
+  }
+
+  absl::Status SendReducedSteps(const MetricPlan& plan) {
+    StepTable table;
+    std::vector<bool> heard(workers_.size());
+    // Their memory is used again for each group.
+    std::vector<Series> group;
+    std::vector<uint32_t> group_ranks;
+    size_t points = 0;
+    const auto flush = [&] {
+      std::vector<SeriesView> views;
+      for (size_t i = 0; i < group_ranks.size(); ++i) {
+        if (group[i].values.empty()) continue;
+        heard[group_ranks[i]] = true;
+        views.push_back({group_ranks[i], *group[i].positions, group[i].values});
+      }
+      std::sort(views.begin(), views.end(),
+                [](const SeriesView& a, const SeriesView& b) {
+                  return a.worker < b.worker;
+                });
+      table.Add(views);
+      group_ranks.clear();
+      points = 0;
+    };
+    for (const WorkerPlan& worker : plan.workers()) {
+      absl::Status s = Admit(
+          worker.rows * kPointBytes + table.size() * kBucketBytes, "steps");
+      if (!s.ok()) return s;
+      if (group.size() == group_ranks.size()) group.emplace_back();
+      s = series_.Read(worker, /*whole=*/false, &group[group_ranks.size()]);
+      if (!s.ok()) return s;
+      points += group[group_ranks.size()].values.size();
+      group_ranks.push_back(ranks_[worker.worker.value]);
+      if (points >= kGroupPoints) flush();
+    }
+    flush();
+    return SendReduced(heard, table.Finish(head_.reduction));
+  }
+
+  // Buckets that name workers by rank, of which those heard have points.
+  absl::Status SendReduced(const std::vector<bool>& heard,
+                           std::vector<Bucket> buckets) {
+    std::vector<uint32_t> places(heard.size());
+    std::vector<const Worker*> by_rank(heard.size());
+    for (size_t id = 0; id < workers_.size(); ++id) {
+      by_rank[ranks_[id]] = &workers_[id];
+    }
+    for (size_t rank = 0; rank < heard.size(); ++rank) {
+      places[rank] = static_cast<uint32_t>(head_.workers.size());
+      if (heard[rank]) head_.workers.push_back(*by_rank[rank]);
+    }
+    for (Bucket& bucket : buckets) {
+      bucket.min_worker = places[bucket.min_worker];
+      bucket.max_worker = places[bucket.max_worker];
+    }
+    return AnswerBuckets(head_, std::move(buckets), sink_);
+  }
+
+  absl::Status Fill(const WorkerPlan& worker, uint32_t order,
+                    BucketTable* table) {
+    absl::Status s = Admit((worker.ordered ? 0 : worker.rows * kPointBytes) +
+                               table->size() * kBucketBytes,
+                           "buckets");
+    return s.ok() ? filler_.Fill(worker, order, table) : s;
+  }
+
+  std::vector<const WorkerPlan*> ByRank(const MetricPlan& plan) const {
+    std::vector<const WorkerPlan*> all;
+    for (const WorkerPlan& worker : plan.workers()) all.push_back(&worker);
+    std::sort(all.begin(), all.end(),
+              [this](const WorkerPlan* a, const WorkerPlan* b) {
+                return ranks_[a->worker.value] < ranks_[b->worker.value];
+              });
+    return all;
+  }
+
+  // Before each worker.
+  absl::Status Admit(uint64_t bytes, absl::string_view what) const {
+    if (spec_.cancelled && spec_.cancelled()) {
+      return absl::CancelledError("the client left");
+    }
+    if (bytes <= memory_bytes_) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the ", what, " of ", Quoted(head_.metric), " take ", bytes,
+        " bytes at a time, and the server gives a query ", memory_bytes_,
+        " (--query-memory): narrow step_range or time_range, or ask for fewer "
+        "buckets (max_points)"));
+  }
+
+  const ReadSpec& spec_;
+  const std::vector<Worker>& workers_;
+  const std::vector<uint32_t>& ranks_;
+  const uint64_t memory_bytes_;
+  const PartSink& sink_;
+  const PointFilter filter_;
+  SeriesReader series_;
+  BucketFiller filler_;
+  SeriesPart head_;
+};
 
 }  // namespace
 
@@ -112,43 +285,15 @@ absl::Status CheckReadSpec(const ReadSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::Status Answer(const ReadSpec& spec, const Uuid& run,
-                    absl::Span<const Worker> workers, const MetricView& metric,
-                    const std::vector<Series>& series, const PartSink& sink) {
-  if (series.empty()) return absl::OkStatus();
-  SeriesPart head{.run = run,
-                  .metric = metric.name,
-                  .worker = std::nullopt,
-                  .points = {},
-                  .buckets = {},
-                  .workers = {}};
-  if (spec.reduction == Reduction::kNone) {
-    const Interval span = SpanOf(series);
-    for (const Series& s : series) {
-      head.worker = workers[s.worker.value];
-      const absl::Status status =
-          spec.max_points == 0
-              ? AnswerRaw(head, s, sink)
-              : AnswerBuckets(head,
-                              BucketSeries(ViewOf(s, 0), span, spec.max_points),
-                              sink);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  }
-  head.reduction =
-      spec.reduction == Reduction::kDefault ? metric.reduction : spec.reduction;
-  std::vector<SeriesView> views;
-  for (const Series& s : series) {
-    views.push_back(ViewOf(s, static_cast<uint32_t>(head.workers.size())));
-    head.workers.push_back(workers[s.worker.value]);
-  }
-  return AnswerBuckets(head,
-                       spec.max_points == 0
-                           ? ReducePerStep(views, head.reduction)
-                           : ReduceBuckets(views, SpanOf(series),
-                                           spec.max_points, head.reduction),
-                       sink);
+absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
+                    LineageReader* reader, size_t metric, uint64_t memory_bytes,
+                    const PartSink& sink, ReadCounts* counts) {
+  const PointFilter filter = MetricAnswer::FilterOf(spec);
+  absl::StatusOr<MetricPlan> plan = reader->Plan(metric, filter);
+  if (!plan.ok()) return plan.status();
+  return MetricAnswer(spec, lineage, *reader, metric, memory_bytes, sink,
+                      counts)
+      .Send(*plan);
 }
 
 }  // namespace waterflow::storage

@@ -1,13 +1,13 @@
-// From the series of a metric to the parts of an answer: raw points, buckets,
-// or either of them reduced over the workers.
+// From a metric of a lineage to the parts of an answer: raw points, buckets, or
+// either of them reduced over the workers.
 #ifndef WATERFLOW_STORAGE_QUERY_ANSWER_H_
 #define WATERFLOW_STORAGE_QUERY_ANSWER_H_
 
-#include <vector>
+#include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
-#include "storage/query/run_view.h"
+#include "storage/query/lineage.h"
 #include "storage/query/series.h"
 #include "storage/read.h"
 
@@ -16,10 +16,13 @@ namespace waterflow::storage {
 // Whether the question makes sense; the error names the field.
 absl::Status CheckReadSpec(const ReadSpec& spec);
 
-// `workers` are those that the series count in.
-absl::Status Answer(const ReadSpec& spec, const Uuid& run,
-                    absl::Span<const Worker> workers, const MetricView& metric,
-                    const std::vector<Series>& series, const PartSink& sink);
+// Answers for one metric, worker by worker: what is held at a time is one
+// worker's points, or the buckets so far. RESOURCE_EXHAUSTED when that would
+// take more than memory_bytes, CANCELLED when spec.cancelled says so, DATA_LOSS
+// names a bad block.
+absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
+                    LineageReader* reader, size_t metric, uint64_t memory_bytes,
+                    const PartSink& sink, ReadCounts* counts);
 
 }  // namespace waterflow::storage
 

@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
-#include "storage/query/accumulator.h"
-
 namespace waterflow::storage {
 
-BucketCutter::BucketCutter(Interval span, uint32_t max_points) {
+BucketTable::BucketTable(Interval span, uint32_t max_points) {
   assert(span.first <= span.last && max_points >= 1);
   const auto buckets_less_one = [&] {
     return static_cast<uint64_t>(span.last >> shift_) -
@@ -15,56 +13,68 @@ BucketCutter::BucketCutter(Interval span, uint32_t max_points) {
   };
   while (shift_ < 63 && buckets_less_one() >= max_points) ++shift_;
   all_ = buckets_less_one() >= max_points;
+  first_cell_ = span.first >> shift_;
+  places_.resize(all_ ? 1 : buckets_less_one() + 1);
 }
 
-Stretch BucketCutter::Next(absl::Span<const int64_t> positions,
-                           size_t begin) const {
-  if (all_) return {begin, positions.size(), 0};
-  const int64_t bucket = positions[begin] >> shift_;
-  // The last position of the bucket: all its low bits are set.
-  const auto low_bits = static_cast<int64_t>((uint64_t{1} << shift_) - 1);
-  const int64_t last = positions[begin] | low_bits;
-  // Strides that double, then a search within the last of them: buckets hold
-  // some points or thousands.
-  size_t from = begin + 1;
-  size_t to = from;
-  for (size_t stride = 1; to < positions.size() && positions[to] <= last;
-       stride *= 2) {
-    from = to + 1;
-    to = std::min(positions.size(), from + stride);
+BucketAccumulator& BucketTable::At(size_t cell) {
+  ++additions_;
+  uint32_t& place = places_[cell];
+  if (place == 0) {
+    accumulators_.emplace_back();
+    cells_.push_back(cell);
+    place = static_cast<uint32_t>(accumulators_.size());
   }
-  const auto end =
-      std::upper_bound(positions.begin() + from, positions.begin() + to, last);
-  return {begin, static_cast<size_t>(end - positions.begin()), bucket};
+  return accumulators_[place - 1];
 }
 
-SeriesView Within(const SeriesView& series, Interval span) {
-  const auto begin = std::lower_bound(series.positions.begin(),
-                                      series.positions.end(), span.first);
-  const auto end = std::upper_bound(begin, series.positions.end(), span.last);
-  const size_t from = begin - series.positions.begin();
-  const size_t count = span.first <= span.last ? end - begin : 0;
-  return {series.worker, series.positions.subspan(from, count),
-          series.values.subspan(from, count)};
+void BucketTable::Add(const SeriesView& series) {
+  const absl::Span<const int64_t> positions = series.positions;
+  for (size_t begin = 0; begin < positions.size();) {
+    // The last position of the bucket: all its low bits are set.
+    const auto low_bits = static_cast<int64_t>((uint64_t{1} << shift_) - 1);
+    const int64_t last = all_ ? INT64_MAX : positions[begin] | low_bits;
+    // Strides that double, then a search within the last of them: buckets hold
+    // some points or thousands.
+    size_t from = begin + 1;
+    size_t to = from;
+    for (size_t stride = 1; to < positions.size() && positions[to] <= last;
+         stride *= 2) {
+      from = to + 1;
+      to = std::min(positions.size(), from + stride);
+    }
+    const size_t end = std::upper_bound(positions.begin() + from,
+                                        positions.begin() + to, last) -
+                       positions.begin();
+    At(CellOf(positions[begin]))
+        .AddStretch(positions.subspan(begin, end - begin),
+                    series.values.subspan(begin, end - begin), series.worker);
+    begin = end;
+  }
 }
 
-std::vector<Bucket> BucketSeries(const SeriesView& series, Interval span,
-                                 uint32_t max_points) {
+void BucketTable::AddPiece(const Piece& piece) {
+  At(CellOf(piece.first_position)).AddPiece(piece);
+}
+
+std::vector<Bucket> BucketTable::Finish(Reduction reduction) const {
+  std::vector<size_t> order(cells_.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  // Nearly always they are in order.
+  std::sort(order.begin(), order.end(),
+            [this](size_t a, size_t b) { return cells_[a] < cells_[b]; });
   std::vector<Bucket> buckets;
-  const SeriesView view = Within(series, span);
-  if (view.positions.empty()) return buckets;
-  const BucketCutter cutter(span, max_points);
-  buckets.reserve(std::min<size_t>(max_points, view.positions.size()));
-  for (size_t begin = 0; begin < view.positions.size();) {
-    const Stretch stretch = cutter.Next(view.positions, begin);
-    BucketAccumulator accumulator;
-    accumulator.AddStretch(view.positions.subspan(begin, stretch.end - begin),
-                           view.values.subspan(begin, stretch.end - begin),
-                           view.worker);
-    buckets.push_back(accumulator.Finish(Reduction::kMean));
-    begin = stretch.end;
+  buckets.reserve(order.size());
+  for (const size_t i : order) {
+    buckets.push_back(accumulators_[i].Finish(reduction));
   }
   return buckets;
+}
+
+void BucketTable::Clear() {
+  for (const size_t cell : cells_) places_[cell] = 0;
+  cells_.clear();
+  accumulators_.clear();
 }
 
 }  // namespace waterflow::storage

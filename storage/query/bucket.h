@@ -1,4 +1,4 @@
-// From the points of one series to buckets along the axis.
+// Buckets along the axis.
 //
 // A bucket holds the positions i * 2^k ... (i + 1) * 2^k - 1, for the least k
 // that makes at most max_points buckets of the span. Boundaries lie on one grid
@@ -12,47 +12,64 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "storage/query/accumulator.h"
 #include "storage/read.h"
 
 namespace waterflow::storage {
 
 // One worker's points in axis order; views of equal length.
 struct SeriesView {
-  uint32_t worker = 0;  // index into SeriesPart::workers
+  // The worker's place in the order of workers.
+  uint32_t worker = 0;
   absl::Span<const int64_t> positions;
   absl::Span<const double> values;
 };
 
-// Neighbouring points of a series, [begin, end), that belong together.
-struct Stretch {
-  size_t begin = 0;
-  size_t end = 0;
-  int64_t key = 0;  // ascends within a series
-};
-
-// Cuts a series into one stretch per bucket; the key is the number of the
-// bucket.
-class BucketCutter {
+// The buckets of a span, filled from any number of workers, in any order of
+// workers; the points of one come in axis order. Memory: 4 bytes a bucket that
+// could be, and an accumulator for each that has points.
+class BucketTable {
  public:
   // Precondition: span.first <= span.last, max_points >= 1.
-  BucketCutter(Interval span, uint32_t max_points);
+  BucketTable(Interval span, uint32_t max_points);
 
-  // The stretch that begins at positions[begin], which lies in the span.
-  Stretch Next(absl::Span<const int64_t> positions, size_t begin) const;
+  // Points that lie in the span.
+  void Add(const SeriesView& series);
+  // Points that were measured already and lie in one bucket of the span.
+  void AddPiece(const Piece& piece);
+  bool InOneBucket(int64_t first, int64_t last) const {
+    return CellOf(first) == CellOf(last);
+  }
+
+  // Buckets that have points.
+  size_t size() const { return accumulators_.size(); }
+  // How often something was added.
+  uint64_t additions() const { return additions_; }
+
+  // Ascending; those without a point are left out.
+  std::vector<Bucket> Finish(Reduction reduction) const;
+  // Forgets all points.
+  void Clear();
 
  private:
+  // Number of the bucket, from 0.
+  size_t CellOf(int64_t position) const {
+    return all_ ? 0
+                : static_cast<uint64_t>(position >> shift_) -
+                      static_cast<uint64_t>(first_cell_);
+  }
+  BucketAccumulator& At(size_t cell);
+
   int shift_ = 0;  // 0 to 63
   // Where even 2^63 is too narrow: one bucket around 0.
   bool all_ = false;
+  int64_t first_cell_ = 0;
+  // By number of the bucket: 0, or 1 + where its accumulator is.
+  std::vector<uint32_t> places_;
+  std::vector<size_t> cells_;  // of the accumulators
+  std::vector<BucketAccumulator> accumulators_;
+  uint64_t additions_ = 0;
 };
-
-// The part of a series that lies in the span.
-SeriesView Within(const SeriesView& series, Interval span);
-
-// At most max_points buckets (at least 1) of the points in the span; those
-// without a point are left out. value is the mean.
-std::vector<Bucket> BucketSeries(const SeriesView& series, Interval span,
-                                 uint32_t max_points);
 
 }  // namespace waterflow::storage
 

@@ -111,12 +111,6 @@ class LastValuesReader {
 
  private:
   using Columns = std::vector<std::pair<uint32_t, size_t>>;
-  // What was read of a tile, for the columns below `end`.
-  struct Tile {
-    std::optional<SummaryBlock> summaries;
-    std::optional<Block> block;
-    uint32_t end = 0;
-  };
 
   // A strip whose rows are in axis order and all visible can be answered by
   // its summary.
@@ -133,16 +127,8 @@ class LastValuesReader {
     absl::StatusOr<const std::vector<SealedRows>*> all = sealed_->Rows(schema);
     if (!all.ok()) return all.status();
     for (const SealedRows& rows : **all) {
-      // Columns ascend: those of a tile come one after the other.
-      Tile tile;
       for (const auto& [column, metric] : columns) {
-        if (column >= tile.end) {
-          tile = Tile();
-          tile.end = (column / rows.axis.metrics_per_tile() + 1) *
-                     rows.axis.metrics_per_tile();
-        }
-        if (absl::Status s =
-                ReadWorkerBlock(schema, rows, column, metric, &tile);
+        if (absl::Status s = ReadWorkerBlock({schema, &rows, column}, metric);
             !s.ok()) {
           return s;
         }
@@ -152,36 +138,29 @@ class LastValuesReader {
   }
 
   absl::StatusOr<std::vector<StripSummary>> ReadSummaries(
-      SchemaId schema, const SealedRows& rows, uint32_t column, Tile* tile) {
-    uint32_t place = column % rows.axis.metrics_per_tile();
-    if (!HasSummaries(rows.axis.strips())) {
+      const SealedReader::Place& place) {
+    const std::vector<Strip>& strips = place.rows->axis.strips();
+    if (!HasSummaries(strips)) {
       return std::vector<StripSummary>(
-          rows.axis.strips().size(),
-          StripSummary{.known = false, .all = {}, .spans = {}});
+          strips.size(), StripSummary{.known = false, .all = {}, .spans = {}});
     }
-    if (!tile->summaries.has_value()) {
-      absl::StatusOr<SummaryBlock> read =
-          sealed_->ReadSummaries(schema, rows, column, &place);
-      if (!read.ok()) return read.status();
-      tile->summaries = *std::move(read);
-    }
-    return tile->summaries->Read(place);
+    absl::StatusOr<const SummaryBlock*> read = sealed_->ReadSummaries(place);
+    if (!read.ok()) return read.status();
+    return (*read)->Read(place.metric());
   }
 
-  absl::Status ReadWorkerBlock(SchemaId schema, const SealedRows& rows,
-                               uint32_t column, size_t metric, Tile* tile) {
-    absl::StatusOr<std::vector<StripSummary>> summaries =
-        ReadSummaries(schema, rows, column, tile);
+  absl::Status ReadWorkerBlock(const SealedReader::Place& place,
+                               size_t metric) {
+    absl::StatusOr<std::vector<StripSummary>> summaries = ReadSummaries(place);
     if (!summaries.ok()) return summaries.status();
-    const std::vector<Strip>& strips = rows.axis.strips();
-    uint32_t place = column % rows.axis.metrics_per_tile();
+    const std::vector<Strip>& strips = place.rows->axis.strips();
     for (uint32_t i = 0; i < strips.size(); ++i) {
       const bool known = (*summaries)[i].known;
       const Summary& summary = (*summaries)[i].all;
       const Strip& strip = strips[i];
       if (!run_.Selects(strip)) continue;
       if (known && summary.values() == 0) continue;
-      if (absl::Status s = ReadAxis(rows, i); !s.ok()) return s;
+      if (absl::Status s = ReadAxis(*place.rows, i); !s.ok()) return s;
       Accumulator& series = series_[metric][strip.worker];
       if (known && SummaryWillDo(strip)) {
         if (summary.last_row >= strip.rows) {
@@ -191,14 +170,11 @@ class LastValuesReader {
         Offer(strip, axis_->columns, summary.last_row, summary.last, &series);
         continue;
       }
-      if (!tile->block.has_value()) {
-        absl::StatusOr<Block> read =
-            sealed_->ReadBlock(schema, rows, column, &place);
-        if (!read.ok()) return read.status();
-        tile->block = *std::move(read);
-      }
+      absl::StatusOr<const Block*> block = sealed_->ReadBlock(place);
+      if (!block.ok()) return block.status();
       ChunkValues chunk;
-      if (absl::Status s = tile->block->Read(place, i, strip.rows, &chunk);
+      if (absl::Status s =
+              (*block)->Read(place.metric(), i, strip.rows, &chunk);
           !s.ok()) {
         return s;
       }

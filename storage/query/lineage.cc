@@ -1,7 +1,7 @@
 #include "storage/query/lineage.h"
 
 #include <algorithm>
-#include <map>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -10,20 +10,6 @@
 
 namespace waterflow::storage {
 namespace {
-
-template <typename T>
-void Append(std::vector<T> from, std::vector<T>* to) {
-  to->insert(to->end(), from.begin(), from.end());
-}
-
-void Append(Series from, Series* to) {
-  Append(std::move(from.positions), &to->positions);
-  Append(std::move(from.steps), &to->steps);
-  Append(std::move(from.times_ns), &to->times_ns);
-  Append(std::move(from.values), &to->values);
-  Append(std::move(from.has_step), &to->has_step);
-  Append(std::move(from.time_stamped), &to->time_stamped);
-}
 
 // `later` was logged behind `earlier`.
 LastValue Join(const LastValue& earlier, const LastValue& later) {
@@ -62,11 +48,11 @@ LineageReader::LineageReader(const Lineage& lineage, const Database* database,
         view->selected.has_value() ? &*view->selected : nullptr);
     position_ = std::max(position_, snapshot.position);
     SealedReader sealed(database, view->id, snapshot.generations);
-    auto source =
-        std::make_unique<Source>(Source{.view = &*view,
-                                        .snapshot = std::move(snapshot),
-                                        .sealed = std::move(sealed),
-                                        .worker_ids = {}});
+    auto source = std::make_unique<LineageSource>(
+        LineageSource{.view = &*view,
+                      .snapshot = std::move(snapshot),
+                      .sealed = std::move(sealed),
+                      .worker_ids = {}});
     for (const Worker& worker : view->workers) {
       const WorkerId next{static_cast<uint32_t>(workers_.size())};
       const auto [it, is_new] = ids.try_emplace(worker, next);
@@ -75,48 +61,23 @@ LineageReader::LineageReader(const Lineage& lineage, const Database* database,
     }
     sources_.push_back(std::move(source));
   }
-}
-
-absl::StatusOr<std::vector<Series>> LineageReader::Read(
-    size_t metric, const PointFilter& filter) {
-  absl::StatusOr<std::vector<Series>> all = ReadUnsorted(metric, filter);
-  if (!all.ok()) return all;
-  const auto sort = [&](Series& s) { return SortByAxis(filter.axis, &s); };
-  if (!std::all_of(all->begin(), all->end(), sort)) {
-    PointFilter whole = filter;
-    whole.whole = true;
-    all = ReadUnsorted(metric, whole);
-    if (!all.ok()) return all;
-    for (Series& series : *all) SortByAxis(filter.axis, &series);
-  }
-  // Ids were given in the order in which workers came.
-  std::sort(all->begin(), all->end(), [this](const Series& a, const Series& b) {
-    return workers_[a.worker.value] < workers_[b.worker.value];
+  std::vector<uint32_t> by_rank(workers_.size());
+  std::iota(by_rank.begin(), by_rank.end(), 0);
+  std::sort(by_rank.begin(), by_rank.end(), [this](uint32_t a, uint32_t b) {
+    return workers_[a] < workers_[b];
   });
-  return all;
+  ranks_.resize(workers_.size());
+  for (uint32_t rank = 0; rank < by_rank.size(); ++rank) {
+    ranks_[by_rank[rank]] = rank;
+  }
 }
 
-absl::StatusOr<std::vector<Series>> LineageReader::ReadUnsorted(
-    size_t metric, const PointFilter& filter) {
-  std::map<WorkerId, Series> by_worker;
-  for (const auto& source : sources_) {
-    SeriesReader reader(*source->view, source->snapshot, &source->sealed);
-    absl::StatusOr<std::vector<Series>> all =
-        reader.Read(source->view->metrics[metric], filter);
-    if (!all.ok()) return all.status();
-    for (Series& series : *all) {
-      series.worker = source->worker_ids[series.worker.value];
-      const auto [it, is_new] = by_worker.try_emplace(series.worker);
-      if (is_new) {
-        it->second = std::move(series);
-      } else {
-        Append(std::move(series), &it->second);
-      }
-    }
-  }
-  std::vector<Series> all;
-  for (auto& [worker, series] : by_worker) all.push_back(std::move(series));
-  return all;
+absl::StatusOr<MetricPlan> LineageReader::Plan(size_t metric,
+                                               const PointFilter& filter) {
+  MetricPlan plan;
+  absl::Status made = plan.Make(sources_, metric, filter);
+  if (!made.ok()) return made;
+  return plan;
 }
 
 absl::StatusOr<std::vector<LastValue>> LineageReader::ReadLastValues() {

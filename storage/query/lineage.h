@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "storage/database/database.h"
 #include "storage/ingest/live_state.h"
+#include "storage/query/metric_plan.h"
 #include "storage/query/run_view.h"
-#include "storage/query/series.h"
 #include "storage/read.h"
 
 namespace waterflow::storage {
@@ -35,27 +35,20 @@ class LineageReader {
   // The workers of all runs, once each. What Series::worker counts in.
   const std::vector<Worker>& workers() const { return workers_; }
 
-  // Series of one of the lineage's metrics, by role and rank, each in axis
-  // order; points at one position in the order in which they were logged.
-  // DATA_LOSS names a bad block.
-  absl::StatusOr<std::vector<Series>> Read(size_t metric,
-                                           const PointFilter& filter);
+  // By ids of workers(), the order of workers: by role and rank.
+  const std::vector<uint32_t>& ranks() const { return ranks_; }
+
+  // What there is to read of one of the lineage's metrics; good as long as
+  // this. DATA_LOSS names a bad axis.
+  absl::StatusOr<MetricPlan> Plan(size_t metric, const PointFilter& filter);
   // Of all metrics, ordered by name, then worker.
   absl::StatusOr<std::vector<LastValue>> ReadLastValues();
 
  private:
-  struct Source {
-    const RunView* view;
-    Snapshot snapshot;
-    SealedReader sealed;
-    std::vector<WorkerId> worker_ids;  // in workers_, by the run's own
-  };
-
-  absl::StatusOr<std::vector<Series>> ReadUnsorted(size_t metric,
-                                                   const PointFilter& filter);
-
-  std::vector<std::unique_ptr<Source>> sources_;  // the oldest ancestor first
+  std::vector<std::unique_ptr<LineageSource>>
+      sources_;  // the oldest ancestor first
   std::vector<Worker> workers_;
+  std::vector<uint32_t> ranks_;
   Position position_;
 };
 

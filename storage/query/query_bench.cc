@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "storage/query/reduce.h"
+#include "storage/query/bucket.h"
+#include "storage/query/step_table.h"
 
 namespace waterflow::storage {
 namespace {
@@ -41,7 +42,9 @@ void SetPerPoint(benchmark::State& state) {
 void BenchPerStep(benchmark::State& state) {
   const Workload work(state.range(0), state.range(1));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(ReducePerStep(work.views, Reduction::kMean));
+    StepTable table;
+    table.Add(work.views);
+    benchmark::DoNotOptimize(table.Finish(Reduction::kMean));
   }
   SetPerPoint(state);
 }
@@ -49,8 +52,9 @@ void BenchPerStep(benchmark::State& state) {
 void BenchReduceBuckets(benchmark::State& state) {
   const Workload work(state.range(0), state.range(1));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        ReduceBuckets(work.views, work.span(), 300, Reduction::kMean));
+    BucketTable table(work.span(), 300);
+    for (const SeriesView& series : work.views) table.Add(series);
+    benchmark::DoNotOptimize(table.Finish(Reduction::kMean));
   }
   SetPerPoint(state);
 }
@@ -58,8 +62,11 @@ void BenchReduceBuckets(benchmark::State& state) {
 void BenchBucketSeries(benchmark::State& state) {
   const Workload work(state.range(0), state.range(1));
   for (auto _ : state) {
+    BucketTable table(work.span(), 300);
     for (const SeriesView& series : work.views) {
-      benchmark::DoNotOptimize(BucketSeries(series, work.span(), 300));
+      table.Clear();
+      table.Add(series);
+      benchmark::DoNotOptimize(table.Finish(Reduction::kMean));
     }
   }
   SetPerPoint(state);

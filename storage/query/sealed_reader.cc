@@ -8,6 +8,9 @@
 namespace waterflow::storage {
 namespace {
 
+// Blocks and summaries that are kept.
+constexpr size_t kCacheBytes = 32 << 20;
+
 absl::Status NameKey(const absl::Status& status, absl::string_view family,
                      absl::string_view key) {
   if (status.ok()) return status;
@@ -44,39 +47,43 @@ absl::StatusOr<const std::vector<SealedRows>*> SealedReader::Rows(
   return rows.get();
 }
 
-absl::StatusOr<Block> SealedReader::ReadBlock(SchemaId schema,
-                                              const SealedRows& rows,
-                                              uint32_t column,
-                                              uint32_t* metric) const {
-  *metric = column % rows.axis.metrics_per_tile();
-  const std::string key = TileKey(rows.generation, run_, schema,
-                                  rows.worker_block, column - *metric);
-  absl::StatusOr<std::string> bytes = database_->Get(Family::kBlocks, key);
-  if (!bytes.ok()) return NameKey(bytes.status(), "block", key);
-  absl::StatusOr<Block> block = Block::Parse(*std::move(bytes));
-  if (!block.ok()) return NameKey(block.status(), "block", key);
-  if (block->strip_count() != rows.axis.strips().size()) {
-    return NameKey(absl::DataLossError("disagrees with its axis"), "block",
-                   key);
+template <typename T>
+absl::StatusOr<const T*> SealedReader::ReadTile(Family family,
+                                                absl::string_view name,
+                                                const Place& place,
+                                                Cache<T>* cache) {
+  const SealedRows& rows = *place.rows;
+  const uint32_t first_metric = place.column - place.metric();
+  const TileId id(rows.generation, place.schema, rows.worker_block,
+                  first_metric);
+  const auto it = cache->find(id);
+  if (it != cache->end()) return it->second.get();
+  const std::string key = TileKey(rows.generation, run_, place.schema,
+                                  rows.worker_block, first_metric);
+  absl::StatusOr<std::string> bytes = database_->Get(family, key);
+  if (!bytes.ok()) return NameKey(bytes.status(), name, key);
+  if (cached_bytes_ + bytes->size() > kCacheBytes) {
+    blocks_.clear();
+    summaries_.clear();
+    cached_bytes_ = 0;
   }
-  return block;
+  cached_bytes_ += bytes->size();
+  absl::StatusOr<T> tile = T::Parse(*std::move(bytes));
+  if (!tile.ok()) return NameKey(tile.status(), name, key);
+  if (tile->strip_count() != rows.axis.strips().size()) {
+    return NameKey(absl::DataLossError("disagrees with its axis"), name, key);
+  }
+  return cache->emplace(id, std::make_unique<const T>(*std::move(tile)))
+      .first->second.get();
 }
 
-absl::StatusOr<SummaryBlock> SealedReader::ReadSummaries(
-    SchemaId schema, const SealedRows& rows, uint32_t column,
-    uint32_t* metric) const {
-  *metric = column % rows.axis.metrics_per_tile();
-  const std::string key = TileKey(rows.generation, run_, schema,
-                                  rows.worker_block, column - *metric);
-  absl::StatusOr<std::string> bytes = database_->Get(Family::kSummaries, key);
-  if (!bytes.ok()) return NameKey(bytes.status(), "summary", key);
-  absl::StatusOr<SummaryBlock> block = SummaryBlock::Parse(*std::move(bytes));
-  if (!block.ok()) return NameKey(block.status(), "summary", key);
-  if (block->strip_count() != rows.axis.strips().size()) {
-    return NameKey(absl::DataLossError("disagrees with its axis"), "summary",
-                   key);
-  }
-  return block;
+absl::StatusOr<const Block*> SealedReader::ReadBlock(const Place& place) {
+  return ReadTile(Family::kBlocks, "block", place, &blocks_);
+}
+
+absl::StatusOr<const SummaryBlock*> SealedReader::ReadSummaries(
+    const Place& place) {
+  return ReadTile(Family::kSummaries, "summary", place, &summaries_);
 }
 
 }  // namespace waterflow::storage

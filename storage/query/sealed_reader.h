@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -39,21 +40,38 @@ class SealedReader {
   // The pointer stays good as long as the reader.
   absl::StatusOr<const std::vector<SealedRows>*> Rows(SchemaId schema);
 
-  // The block that holds `column` of these rows, and the column's place in it.
-  absl::StatusOr<Block> ReadBlock(SchemaId schema, const SealedRows& rows,
-                                  uint32_t column, uint32_t* metric) const;
+  // Where a column of these rows lies.
+  struct Place {
+    SchemaId schema;
+    const SealedRows* rows = nullptr;
+    uint32_t column = 0;
 
-  // The summaries that hold `column` of these rows, and the column's place.
-  absl::StatusOr<SummaryBlock> ReadSummaries(SchemaId schema,
-                                             const SealedRows& rows,
-                                             uint32_t column,
-                                             uint32_t* metric) const;
+    uint32_t metric() const { return column % rows->axis.metrics_per_tile(); }
+  };
+  // The block that holds the column. Good until the next call: what was read
+  // lately is kept, for neighbouring workers and metrics share it.
+  absl::StatusOr<const Block*> ReadBlock(const Place& place);
+
+  // The summaries that hold the column; there are some, HasSummaries().
+  absl::StatusOr<const SummaryBlock*> ReadSummaries(const Place& place);
 
  private:
+  // Generation, schema, worker block, first metric of the tile.
+  using TileId = std::tuple<GenerationId, SchemaId, uint32_t, uint32_t>;
+  template <typename T>
+  using Cache = absl::flat_hash_map<TileId, std::unique_ptr<const T>>;
+
+  template <typename T>
+  absl::StatusOr<const T*> ReadTile(Family family, absl::string_view name,
+                                    const Place& place, Cache<T>* cache);
+
   const Database* const database_;
   const RunId run_;
   const std::vector<std::shared_ptr<const Generation>> generations_;
   absl::flat_hash_map<SchemaId, std::unique_ptr<std::vector<SealedRows>>> rows_;
+  Cache<Block> blocks_;
+  Cache<SummaryBlock> summaries_;
+  size_t cached_bytes_ = 0;
 };
 
 }  // namespace waterflow::storage

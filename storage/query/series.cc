@@ -4,64 +4,8 @@
 #include <numeric>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "storage/format/batch.h"
-
 namespace waterflow::storage {
 namespace {
-
-// Whether a strip can hold a point that passes; its extremes say so.
-bool MayPass(const Strip& strip, const PointFilter& filter) {
-  if (filter.axis == Axis::kStep || filter.step_range.has_value()) {
-    if (!strip.has_step) return false;
-  }
-  if (filter.step_range.has_value() &&
-      (strip.max_step < filter.step_range->first ||
-       strip.min_step > filter.step_range->last)) {
-    return false;
-  }
-  return !filter.time_range.has_value() ||
-         (strip.max_time_ns >= filter.time_range->first &&
-          strip.min_time_ns <= filter.time_range->last);
-}
-
-// Each greater than the one before.
-bool Ascends(const std::vector<int64_t>& positions) {
-  // Without a branch for each, so that several are compared at once.
-  bool ascends = true;
-  for (size_t i = 1; i < positions.size(); ++i) {
-    ascends &= positions[i - 1] < positions[i];
-  }
-  return ascends;
-}
-
-bool NeedsSteps(const PointFilter& filter, const RunView& run) {
-  return filter.whole || filter.axis == Axis::kStep ||
-         filter.step_range.has_value() || !run.hiding_steps.empty() ||
-         run.steps_below.has_value();
-}
-
-bool NeedsTimes(const PointFilter& filter) {
-  return filter.whole || filter.axis != Axis::kStep ||
-         filter.time_range.has_value();
-}
-
-bool Covers(const std::optional<Interval>& range, int64_t first, int64_t last) {
-  return !range.has_value() || (range->first <= first && last <= range->last);
-}
-
-// A plan does not know them.
-void SetExtremes(const StripColumns& rows, Strip* strip) {
-  const auto set = [&](const std::vector<int64_t>& column, int64_t* min,
-                       int64_t* max) {
-    const auto [least, greatest] =
-        std::minmax_element(column.begin(), column.begin() + strip->rows);
-    *min = *least;
-    *max = *greatest;
-  };
-  if (strip->has_step) set(rows.steps, &strip->min_step, &strip->max_step);
-  set(rows.times_ns, &strip->min_time_ns, &strip->max_time_ns);
-}
 
 template <typename T>
 void Permute(const std::vector<uint32_t>& order, std::vector<T>* column) {
@@ -71,240 +15,192 @@ void Permute(const std::vector<uint32_t>& order, std::vector<T>* column) {
   *column = std::move(sorted);
 }
 
-// t - start, held at the ends of int64 rather than wrapped: clocks of 1970 and
-// 2200 are both accepted.
-int64_t Relative(int64_t time_ns, int64_t start_ns) {
-  int64_t relative;
-  if (__builtin_sub_overflow(time_ns, start_ns, &relative)) {
-    return time_ns < start_ns ? INT64_MIN : INT64_MAX;
-  }
-  return relative;
+// The only strip of a worker, sealed and by step: where its rows all have a
+// value, its points are at the steps that the axis has.
+bool IsOneSealedStrip(const WorkerPlan& worker, Axis axis) {
+  return axis == Axis::kStep && worker.strips.size() == 1 &&
+         worker.strips[0].head == nullptr && worker.strips[0].all_pass;
 }
 
 }  // namespace
 
-bool SortByAxis(Axis axis, Series* s) {
-  if (Ascends(s->positions)) return true;
-  // Points at one step go by time; rows without a step (on a time axis) and
-  // what is equal keep the order in which they were logged.
-  const bool by_time = axis == Axis::kStep;
-  if (by_time && !s->whole()) return false;
-  const auto before = [&](uint32_t a, uint32_t b) {
-    if (s->positions[a] != s->positions[b] || !by_time) {
-      return s->positions[a] < s->positions[b];
-    }
-    return s->times_ns[a] < s->times_ns[b];
-  };
-  std::vector<uint32_t> order(s->values.size());
-  std::iota(order.begin(), order.end(), 0);
-  if (std::is_sorted(order.begin(), order.end(), before)) return true;
-  std::stable_sort(order.begin(), order.end(), before);
-  Permute(order, &s->positions);
-  Permute(order, &s->values);
-  if (!s->whole()) return true;
-  Permute(order, &s->steps);
-  Permute(order, &s->times_ns);
-  Permute(order, &s->has_step);
-  Permute(order, &s->time_stamped);
-  return true;
-}
-
-std::vector<SchemaId> RunView::SchemasRead() const {
-  std::vector<SchemaId> ids;
-  for (const MetricView& metric : metrics) {
-    for (const MetricPlace& place : metric.places) ids.push_back(place.schema);
-  }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids;
-}
-
-absl::StatusOr<std::vector<Series>> SeriesReader::Read(
-    const MetricView& metric, const PointFilter& filter) {
-  SeriesByWorker by_worker;
-  for (const MetricPlace& place : metric.places) {
-    if (absl::Status s = ReadSealed(place, filter, &by_worker); !s.ok()) {
-      return s;
-    }
-    if (absl::Status s = ReadHeads(place, filter, &by_worker); !s.ok()) {
-      return s;
-    }
-  }
-  std::vector<Series> all;
-  for (auto& [worker, series] : by_worker) {
-    if (series.values.empty()) continue;
-    all.push_back(std::move(series));
-  }
-  return all;
-}
-
-absl::Status SeriesReader::ReadSealed(const MetricPlace& place,
-                                      const PointFilter& filter,
-                                      SeriesByWorker* out) {
-  absl::StatusOr<const std::vector<SealedRows>*> all =
-      sealed_->Rows(place.schema);
-  if (!all.ok()) return all.status();
-  Reserve(**all, filter, out);
-  for (const SealedRows& rows : **all) {
-    std::optional<Block> block;
-    std::optional<uint32_t> steps_of;  // the strip whose steps were read last
-    uint32_t metric = 0;
-    const std::vector<Strip>& strips = rows.axis.strips();
-    for (uint32_t i = 0; i < strips.size(); ++i) {
-      const Strip& strip = strips[i];
-      if (!run_.Selects(strip) || !MayPass(strip, filter)) continue;
-      if (!block.has_value()) {
-        absl::StatusOr<Block> read =
-            sealed_->ReadBlock(place.schema, rows, place.column, &metric);
-        if (!read.ok()) return read.status();
-        block = *std::move(read);
-      }
-      if (absl::Status s = block->Read(metric, i, strip.rows, &chunk_);
-          !s.ok()) {
-        return s;
-      }
-      if (chunk_.values.empty()) continue;
+absl::Status SeriesReader::Read(const WorkerPlan& worker, bool whole,
+                                Series* series) {
+  // What is not in order is sorted, which by step takes the times.
+  whole = whole || (!worker.ordered && filter_.axis == Axis::kStep);
+  series->positions = nullptr;
+  series->values.clear();
+  series->values.reserve(worker.rows);
+  series->steps.clear();
+  series->times_ns.clear();
+  series->has_step.clear();
+  series->time_stamped.clear();
+  std::vector<int64_t> positions;
+  for (const PlannedStrip& planned : worker.strips) {
+    if (absl::Status s = Load(planned, whole); !s.ok()) return s;
+    if (chunk_->values.empty()) continue;
+    const size_t before = series->values.size();
+    const bool all = Keep(planned, &series->values);
+    const size_t count = series->values.size() - before;
+    if (all && !whole && IsOneSealedStrip(worker, filter_.axis)) {
       const bool known =
-          steps_of.has_value() && rows.axis.ShareSteps(*steps_of, i);
-      if (strip.has_step && NeedsSteps(filter, run_) && !known) {
-        if (absl::Status s = rows.axis.ReadSteps(i, &columns_.steps); !s.ok()) {
-          return s;
-        }
-        steps_of = i;
+          shared_rows_ == planned.place.rows &&
+          shared_rows_->axis.ShareSteps(shared_index_, planned.index);
+      if (!known) {
+        shared_ = std::make_shared<std::vector<int64_t>>(columns_->steps);
+        shared_rows_ = planned.place.rows;
+        shared_index_ = planned.index;
       }
-      if (NeedsTimes(filter)) {
-        if (absl::Status s = rows.axis.ReadTimes(i, &columns_.times_ns);
-            !s.ok()) {
-          return s;
-        }
-      }
-      Append(strip, columns_, chunk_, filter, out);
+      series->positions = shared_;
+      continue;
     }
+    if (positions.empty()) positions.reserve(worker.rows);
+    AppendAxis(planned, all, count, whole, &positions, series);
+  }
+  counts_->points_read += series->values.size();
+  if (series->positions != nullptr) return absl::OkStatus();
+  if (!worker.ordered) Sort(whole, &positions, series);
+  series->positions =
+      std::make_shared<const std::vector<int64_t>>(std::move(positions));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SeriesReader::StripPoints> SeriesReader::ReadStrip(
+    const PlannedStrip& planned) {
+  if (absl::Status s = Load(planned, /*whole=*/false); !s.ok()) return s;
+  values_.clear();
+  positions_.clear();
+  if (chunk_->values.empty()) return StripPoints();
+  const bool all = Keep(planned, &values_);
+  AppendAxis(planned, all, values_.size(), /*whole=*/false, &positions_,
+             nullptr);
+  counts_->points_read += values_.size();
+  return StripPoints{.positions = positions_, .values = values_, .rows = kept_};
+}
+
+absl::Status SeriesReader::Load(const PlannedStrip& planned, bool whole) {
+  if (planned.head != nullptr) {
+    columns_ = &planned.head->columns;
+    chunk_ = &planned.head->columns.metrics[0];
+    return absl::OkStatus();
+  }
+  columns_ = &decoded_;
+  chunk_ = &decoded_chunk_;
+  absl::StatusOr<const Block*> block =
+      planned.source->sealed.ReadBlock(planned.place);
+  if (!block.ok()) return block.status();
+  if (absl::Status s = (*block)->Read(planned.place.metric(), planned.index,
+                                      planned.strip.rows, &decoded_chunk_);
+      !s.ok()) {
+    return s;
+  }
+  if (decoded_chunk_.values.empty()) return absl::OkStatus();
+  ++counts_->chunks_decoded;
+  const AxisBlock& axis = planned.place.rows->axis;
+  const RowFilter passing(*planned.source->view, planned.strip, filter_);
+  const bool by_step = filter_.axis == Axis::kStep;
+  const bool known = steps_rows_ == planned.place.rows &&
+                     axis.ShareSteps(steps_index_, planned.index);
+  if (planned.strip.has_step && !known &&
+      (whole || by_step || passing.needs_steps())) {
+    steps_rows_ = nullptr;
+    if (absl::Status s = axis.ReadSteps(planned.index, &decoded_.steps);
+        !s.ok()) {
+      return s;
+    }
+    steps_rows_ = planned.place.rows;
+    steps_index_ = planned.index;
+  }
+  if (whole || !by_step || passing.needs_times()) {
+    return axis.ReadTimes(planned.index, &decoded_.times_ns);
   }
   return absl::OkStatus();
 }
 
-void SeriesReader::Reserve(const std::vector<SealedRows>& all,
-                           const PointFilter& filter,
-                           SeriesByWorker* out) const {
-  absl::flat_hash_map<WorkerId, size_t> counts;
-  for (const SealedRows& rows : all) {
-    for (const Strip& strip : rows.axis.strips()) {
-      if (run_.Selects(strip) && MayPass(strip, filter)) {
-        counts[strip.worker] += strip.rows;
-      }
-    }
-  }
-  for (const auto& [worker, count] : counts) {
-    Series& s = (*out)[worker];
-    s.worker = worker;
-    s.positions.reserve(s.positions.size() + count);
-    s.values.reserve(s.values.size() + count);
-  }
-}
-
-absl::Status SeriesReader::ReadHeads(const MetricPlace& place,
-                                     const PointFilter& filter,
-                                     SeriesByWorker* out) {
-  const auto heads = snapshot_.heads.find(place.schema);
-  if (heads == snapshot_.heads.end()) return absl::OkStatus();
-  const size_t metric_count = run_.schemas[place.schema.value]->metrics.size();
-  StripReader reader(static_cast<uint32_t>(metric_count), {place.column});
-  std::vector<StripPlan> plans;
-  StripColumns columns;
-  for (const HeadRows& head : heads->second) {
-    plans.clear();
-    PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
-    for (StripPlan& plan : plans) {
-      if (!run_.Selects(plan.strip)) continue;
-      if (absl::Status s = reader.Read(plan, head.batches, &columns); !s.ok()) {
-        return s;
-      }
-      SetExtremes(columns, &plan.strip);
-      Append(plan.strip, columns, columns.metrics[0], filter, out);
-    }
-  }
-  return absl::OkStatus();
-}
-
-void SeriesReader::Append(const Strip& strip, const StripColumns& rows,
-                          const ChunkValues& chunk, const PointFilter& filter,
-                          SeriesByWorker* out) {
-  if (chunk.values.empty()) return;
-  if (!strip.has_step &&
-      (filter.axis == Axis::kStep || filter.step_range.has_value())) {
-    return;
-  }
-  // Rows without a step are never hidden.
-  const std::optional<int64_t> hidden_from =
-      strip.has_step ? run_.HiddenFrom(strip.attempt) : std::nullopt;
-  const bool hides = hidden_from.has_value();
-  const int64_t hidden_step = hidden_from.value_or(0);
-  const bool all_pass =
-      (!hides || strip.max_step < hidden_step) &&
-      Covers(filter.step_range, strip.min_step, strip.max_step) &&
-      Covers(filter.time_range, strip.min_time_ns, strip.max_time_ns);
-  Series& s = (*out)[strip.worker];
-  s.worker = strip.worker;
-  if (all_pass && chunk.dense()) {
-    AppendRows(
-        strip, rows, chunk.rows, [](size_t i) { return i; }, filter, &s);
-    s.values.insert(s.values.end(), chunk.values.begin(), chunk.values.end());
-    return;
-  }
+bool SeriesReader::Keep(const PlannedStrip& planned,
+                        std::vector<double>* values) {
+  const ChunkValues& chunk = *chunk_;
   kept_.clear();
+  if (planned.all_pass && chunk.dense()) {
+    values->insert(values->end(), chunk.values.begin(), chunk.values.end());
+    return true;
+  }
   if (chunk.dense()) {
     kept_.resize(chunk.rows);
     std::iota(kept_.begin(), kept_.end(), 0);
   } else {
     chunk.AppendRows(&kept_);
   }
+  const RowFilter passing(*planned.source->view, planned.strip, filter_);
   size_t kept = 0;
   for (size_t i = 0; i < kept_.size(); ++i) {
     const uint32_t row = kept_[i];
-    const bool passes =
-        all_pass || ((!hides || rows.steps[row] < hidden_step) &&
-                     (!filter.step_range.has_value() ||
-                      filter.step_range->Contains(rows.steps[row])) &&
-                     (!filter.time_range.has_value() ||
-                      filter.time_range->Contains(rows.times_ns[row])));
-    if (!passes) continue;
+    if (!planned.all_pass && !passing.Passes(*columns_, row)) continue;
     kept_[kept++] = row;
-    s.values.push_back(chunk.values[i]);
+    values->push_back(chunk.values[i]);
   }
-  AppendRows(
-      strip, rows, kept, [this](size_t i) { return kept_[i]; }, filter, &s);
+  kept_.resize(kept);
+  return false;
 }
 
-template <typename RowOf>
-void SeriesReader::AppendRows(const Strip& strip, const StripColumns& rows,
-                              size_t count, RowOf row_of,
-                              const PointFilter& filter, Series* s) const {
+void SeriesReader::AppendAxis(const PlannedStrip& planned, bool all,
+                              size_t count, bool whole,
+                              std::vector<int64_t>* positions, Series* series) {
+  const StripColumns& columns = *columns_;
   const auto append = [&](auto value_of, auto* column) {
     const size_t before = column->size();
     column->resize(before + count);
     auto* const to = column->data() + before;
-    for (size_t i = 0; i < count; ++i) to[i] = value_of(row_of(i));
+    if (all) {
+      for (uint32_t i = 0; i < count; ++i) to[i] = value_of(i);
+    } else {
+      for (size_t i = 0; i < count; ++i) to[i] = value_of(kept_[i]);
+    }
   };
-  const auto step = [&](size_t row) { return rows.steps[row]; };
-  const auto time = [&](size_t row) { return rows.times_ns[row]; };
-  switch (filter.axis) {
-    case Axis::kStep:
-      append(step, &s->positions);
-      break;
-    case Axis::kTime:
-      append(time, &s->positions);
-      break;
-    case Axis::kRelativeTime:
-      append([&](size_t row) { return Relative(time(row), run_.start_ns); },
-             &s->positions);
-      break;
+  const auto step = [&](uint32_t row) { return columns.steps[row]; };
+  const auto time = [&](uint32_t row) { return columns.times_ns[row]; };
+  const Strip& strip = planned.strip;
+  if (filter_.axis == Axis::kStep) {
+    append(step, positions);
+  } else {
+    append(
+        [&](uint32_t row) {
+          return PositionOf(columns, row, filter_.axis,
+                            planned.source->view->start_ns);
+        },
+        positions);
   }
-  if (!filter.whole) return;
-  append([&](size_t row) { return strip.has_step ? step(row) : 0; }, &s->steps);
-  append(time, &s->times_ns);
-  append([&](size_t) { return uint8_t{strip.has_step}; }, &s->has_step);
-  append([&](size_t) { return uint8_t{strip.time_stamped}; }, &s->time_stamped);
+  if (!whole) return;
+  append([&](uint32_t row) { return strip.has_step ? step(row) : 0; },
+         &series->steps);
+  append(time, &series->times_ns);
+  append([&](uint32_t) { return uint8_t{strip.has_step}; }, &series->has_step);
+  append([&](uint32_t) { return uint8_t{strip.time_stamped}; },
+         &series->time_stamped);
+}
+
+void SeriesReader::Sort(bool whole, std::vector<int64_t>* positions,
+                        Series* series) const {
+  // Points at one step go by time; rows without a step (on a time axis) and
+  // what is equal keep the order in which they were logged.
+  const bool by_time = filter_.axis == Axis::kStep;
+  const auto before = [&](uint32_t a, uint32_t b) {
+    if ((*positions)[a] != (*positions)[b] || !by_time) {
+      return (*positions)[a] < (*positions)[b];
+    }
+    return series->times_ns[a] < series->times_ns[b];
+  };
+  std::vector<uint32_t> order(series->values.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (std::is_sorted(order.begin(), order.end(), before)) return;
+  std::stable_sort(order.begin(), order.end(), before);
+  Permute(order, positions);
+  Permute(order, &series->values);
+  if (!whole) return;
+  Permute(order, &series->steps);
+  Permute(order, &series->times_ns);
+  Permute(order, &series->has_step);
+  Permute(order, &series->time_stamped);
 }
 
 }  // namespace waterflow::storage

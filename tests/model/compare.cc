@@ -211,19 +211,22 @@ int64_t Relative(int64_t time_ns, int64_t start_ns) {
       std::clamp<__int128>(relative, INT64_MIN, INT64_MAX));
 }
 
+int64_t PositionOf(const NaiveRow& row, Axis axis, int64_t start_ns) {
+  return axis == Axis::kStep   ? *row.step
+         : axis == Axis::kTime ? row.time()
+                               : Relative(row.time(), start_ns);
+}
+
 // The naive points as query_math_model.h wants them.
-std::vector<storage::Series> ForMath(
+std::vector<ModelSeries> ForMath(
     const std::map<Worker, std::vector<NaivePoint>>& points, Axis axis,
     int64_t start_ns) {
-  std::vector<storage::Series> all;
+  std::vector<ModelSeries> all;
   for (const auto& [worker, list] : points) {
-    storage::Series& s = all.emplace_back();
+    ModelSeries& s = all.emplace_back();
     s.worker = static_cast<uint32_t>(all.size() - 1);
     for (const NaivePoint& p : list) {
-      s.positions.push_back(axis == Axis::kStep ? *p.row->step
-                            : axis == Axis::kTime
-                                ? p.row->time()
-                                : Relative(p.row->time(), start_ns));
+      s.positions.push_back(PositionOf(*p.row, axis, start_ns));
       s.values.push_back(std::bit_cast<double>(p.bits));
     }
   }
@@ -258,18 +261,20 @@ std::string CompareReduced(Engine* engine, const NaiveRun& run,
   const auto record = engine->GetRun(run.id);
   if (!record.ok()) return absl::StrCat("GetRun: ", record.status().ToString());
   const auto points = NaiveEngine::Raw(run, metric, spec);
-  const std::vector<storage::Series> series =
+  const std::vector<ModelSeries> series =
       ForMath(points, spec.axis, record->start_ns);
+  // Buckets are as wide as all rows take, also those without the metric.
   Interval span{INT64_MAX, INT64_MIN};
-  for (const storage::Series& s : series) {
-    span.first = std::min(span.first, s.positions.front());
-    span.last = std::max(span.last, s.positions.back());
+  for (const NaiveRow* row : NaiveEngine::Rows(run, metric, spec)) {
+    const int64_t position = PositionOf(*row, spec.axis, record->start_ns);
+    span.first = std::min(span.first, position);
+    span.last = std::max(span.last, position);
   }
   std::vector<std::vector<Bucket>> expected;
   if (series.empty()) {
     // No part at all.
   } else if (reduction == Reduction::kNone) {
-    for (storage::Series s : series) {
+    for (ModelSeries s : series) {
       s.worker = 0;
       expected.push_back(
           ModelBuckets({s}, span, spec.max_points, Reduction::kMean));

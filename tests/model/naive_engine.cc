@@ -261,10 +261,14 @@ bool NaiveEngine::Hidden(const NaiveRun& run, const NaiveRow& row) {
   return false;
 }
 
-std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
-    const NaiveRun& run, const std::string& metric, const ReadSpec& spec) {
+namespace {
+
+// Calls visit(worker, column, row) for the rows of schemas with the metric that
+// are visible and in the ranges.
+template <typename Visit>
+void ForEachRow(const NaiveRun& run, const std::string& metric,
+                const ReadSpec& spec, Visit visit) {
   const auto& [steps, times] = std::tie(spec.step_range, spec.time_range);
-  std::map<Worker, std::vector<NaivePoint>> all;
   for (const auto& [key, rows] : run.rows) {  // by schema, then worker
     const std::vector<std::string>& names = run.schemas[key.first];
     const auto name = std::find(names.begin(), names.end(), metric);
@@ -276,17 +280,40 @@ std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
     }
     const uint32_t column = static_cast<uint32_t>(name - names.begin());
     for (const auto& row : rows) {
-      const auto value = row->values.find(column);
-      if (value == row->values.end() || Hidden(run, *row)) continue;
+      if (NaiveEngine::Hidden(run, *row)) continue;
       if (spec.axis == Axis::kStep && !row->step.has_value()) continue;
       if (steps.has_value() &&
           (!row->step.has_value() || !steps->Contains(*row->step))) {
         continue;
       }
       if (times.has_value() && !times->Contains(row->time())) continue;
-      all[key.second].push_back({row.get(), value->second});
+      visit(key.second, column, row.get());
     }
   }
+}
+
+}  // namespace
+
+std::vector<const NaiveRow*> NaiveEngine::Rows(const NaiveRun& run,
+                                               const std::string& metric,
+                                               const ReadSpec& spec) {
+  std::vector<const NaiveRow*> all;
+  ForEachRow(run, metric, spec, [&](const Worker&, uint32_t, NaiveRow* row) {
+    all.push_back(row);
+  });
+  return all;
+}
+
+std::map<Worker, std::vector<NaivePoint>> NaiveEngine::Raw(
+    const NaiveRun& run, const std::string& metric, const ReadSpec& spec) {
+  std::map<Worker, std::vector<NaivePoint>> all;
+  ForEachRow(run, metric, spec,
+             [&](const Worker& worker, uint32_t column, NaiveRow* row) {
+               const auto value = row->values.find(column);
+               if (value != row->values.end()) {
+                 all[worker].push_back({row, value->second});
+               }
+             });
   for (auto& [worker, points] : all) {
     std::stable_sort(points.begin(), points.end(),
                      [&spec](const NaivePoint& a, const NaivePoint& b) {

@@ -155,6 +155,10 @@ class NaiveEngine {
   // that axis and in those ranges that `spec` names.
   static std::map<Worker, std::vector<NaivePoint>> Raw(
       const NaiveRun& run, const std::string& metric, const ReadSpec& spec);
+  // The rows that Raw() has points of, and those between that lack the metric.
+  static std::vector<const NaiveRow*> Rows(const NaiveRun& run,
+                                           const std::string& metric,
+                                           const ReadSpec& spec);
   static std::vector<LastValue> LastValues(const NaiveRun& run,
                                            const LastValuesSpec& spec);
   // Whether a later attempt hides rows of `attempt` at `step`.

@@ -13,10 +13,11 @@
 #include <vector>
 
 #include "storage/query/bucket.h"
+#include "storage/query/step_table.h"
 
 namespace waterflow::storage {
 
-struct Series {
+struct ModelSeries {
   uint32_t worker = 0;
   std::vector<int64_t> positions;
   std::vector<double> values;
@@ -24,15 +25,55 @@ struct Series {
   SeriesView view() const { return {worker, positions, values}; }
 };
 
-inline std::vector<SeriesView> Views(const std::vector<Series>& all) {
+inline std::vector<SeriesView> Views(const std::vector<ModelSeries>& all) {
   std::vector<SeriesView> views;
-  for (const Series& series : all) views.push_back(series.view());
+  for (const ModelSeries& series : all) views.push_back(series.view());
   return views;
 }
 
+// ---- what is checked ----
+
+// In two groups, of which the later workers come first.
+inline std::vector<Bucket> ReducePerStep(std::vector<SeriesView> workers,
+                                         Reduction reduction) {
+  std::stable_sort(workers.begin(), workers.end(),
+                   [](const SeriesView& a, const SeriesView& b) {
+                     return a.worker < b.worker;
+                   });
+  const absl::Span<const SeriesView> all = workers;
+  StepTable table;
+  table.Add(all.subspan(all.size() / 3));
+  table.Add(all.first(all.size() / 3));
+  return table.Finish(reduction);
+}
+
+// Of the points in the span.
+inline std::vector<Bucket> ReduceBuckets(const std::vector<SeriesView>& workers,
+                                         Interval span, uint32_t max_points,
+                                         Reduction reduction) {
+  if (span.first > span.last) return {};
+  BucketTable table(span, max_points);
+  for (const SeriesView& worker : workers) {
+    const auto begin = std::lower_bound(worker.positions.begin(),
+                                        worker.positions.end(), span.first);
+    const auto end = std::upper_bound(begin, worker.positions.end(), span.last);
+    const size_t from = begin - worker.positions.begin();
+    const size_t count = end - begin;
+    table.Add({worker.worker, worker.positions.subspan(from, count),
+               worker.values.subspan(from, count)});
+  }
+  return table.Finish(reduction);
+}
+
+inline std::vector<Bucket> BucketSeries(const SeriesView& worker, Interval span,
+                                        uint32_t max_points) {
+  return ReduceBuckets({worker}, span, max_points, Reduction::kMean);
+}
+
+// ---- by what ----
+
 struct ModelPoint {
   int64_t position = 0;
-  size_t order = 0;  // of the worker
   uint32_t worker = 0;
   double value = 0;
 };
@@ -40,8 +81,8 @@ struct ModelPoint {
 inline Bucket ModelBucket(std::vector<ModelPoint> points, Reduction reduction) {
   std::stable_sort(points.begin(), points.end(),
                    [](const ModelPoint& a, const ModelPoint& b) {
-                     return std::tie(a.position, a.order) <
-                            std::tie(b.position, b.order);
+                     return std::tie(a.position, a.worker) <
+                            std::tie(b.position, b.worker);
                    });
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   Bucket b;
@@ -87,13 +128,13 @@ inline Bucket ModelBucket(std::vector<ModelPoint> points, Reduction reduction) {
   return b;
 }
 
-inline std::vector<Bucket> ModelPerStep(const std::vector<Series>& workers,
+inline std::vector<Bucket> ModelPerStep(const std::vector<ModelSeries>& workers,
                                         Reduction reduction) {
   std::map<int64_t, std::map<size_t, ModelPoint>> steps;
   for (size_t w = 0; w < workers.size(); ++w) {
     for (size_t i = 0; i < workers[w].values.size(); ++i) {
       const int64_t step = workers[w].positions[i];
-      steps[step][w] = {step, w, workers[w].worker, workers[w].values[i]};
+      steps[step][w] = {step, workers[w].worker, workers[w].values[i]};
     }
   }
   std::vector<Bucket> buckets;
@@ -105,7 +146,7 @@ inline std::vector<Bucket> ModelPerStep(const std::vector<Series>& workers,
   return buckets;
 }
 
-inline std::vector<Bucket> ModelBuckets(const std::vector<Series>& workers,
+inline std::vector<Bucket> ModelBuckets(const std::vector<ModelSeries>& workers,
                                         Interval span, uint32_t max_points,
                                         Reduction reduction) {
   using Wide = __int128;
@@ -122,7 +163,7 @@ inline std::vector<Bucket> ModelBuckets(const std::vector<Series>& workers,
       const int64_t position = workers[w].positions[i];
       if (!span.Contains(position)) continue;
       cells[cell_of(position)].push_back(
-          {position, w, workers[w].worker, workers[w].values[i]});
+          {position, workers[w].worker, workers[w].values[i]});
     }
   }
   std::vector<Bucket> buckets;

@@ -7,8 +7,6 @@
 #include <random>
 #include <string>
 
-#include "storage/query/reduce.h"
-
 namespace waterflow::storage {
 namespace {
 
@@ -85,12 +83,12 @@ class RandomSeries {
     }
   }
 
-  std::vector<Series> Workers() {
-    std::vector<Series> workers(1 + Below(8));
+  std::vector<ModelSeries> Workers() {
+    std::vector<ModelSeries> workers(1 + Below(8));
     const uint64_t shape = Below(4);
     const int64_t origin = static_cast<int64_t>(Below(1000)) - 500;
     for (size_t w = 0; w < workers.size(); ++w) {
-      Series& series = workers[w];
+      ModelSeries& series = workers[w];
       // Numbers in another order than the workers come in.
       series.worker = static_cast<uint32_t>(10 * (workers.size() - w));
       const size_t n = Below(120);
@@ -128,8 +126,8 @@ TEST(QueryMathModelTest, RandomSeriesAnswerAsTheModelDoes) {
   RandomSeries random(seed);
   for (int round = 0; round < 2000; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
-    const std::vector<Series> workers = random.Workers();
-    const auto views = Views(workers);
+    const std::vector<ModelSeries> workers = random.Workers();
+    const std::vector<SeriesView> views = Views(workers);
     const auto reduction = static_cast<Reduction>(random.Below(6));
     const auto max_points = static_cast<uint32_t>(1 + random.Below(60));
     Interval span{-600, 500 + static_cast<int64_t>(random.Below(12000))};
@@ -150,7 +148,7 @@ TEST(QueryMathModelTest, RandomSeriesAnswerAsTheModelDoes) {
 
 TEST(QueryMathModelTest, LongRegularSeriesOfManyWorkers) {
   RandomSeries random(20261123);
-  std::vector<Series> workers(64);
+  std::vector<ModelSeries> workers(64);
   for (size_t w = 0; w < workers.size(); ++w) {
     workers[w].worker = static_cast<uint32_t>(w);
     for (int64_t step = 0; step < 1000; ++step) {

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "storage/query/reduce.h"
 #include "tests/unit/query_math_model.h"
 
 namespace waterflow::storage {
@@ -15,8 +14,8 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-Series Steps(std::vector<double> values, uint32_t worker = 0) {
-  Series series{worker, {}, std::move(values)};
+ModelSeries Steps(std::vector<double> values, uint32_t worker = 0) {
+  ModelSeries series{worker, {}, std::move(values)};
   for (size_t i = 0; i < series.values.size(); ++i) {
     series.positions.push_back(static_cast<int64_t>(i));
   }
@@ -25,7 +24,7 @@ Series Steps(std::vector<double> values, uint32_t worker = 0) {
 
 Bucket OneBucket(const std::vector<double>& values,
                  Reduction reduction = Reduction::kMean) {
-  const Series series = Steps(values);
+  const ModelSeries series = Steps(values);
   const auto buckets = ReduceBuckets({series.view()}, Interval{}, 1, reduction);
   EXPECT_EQ(buckets.size(), 1u);
   return buckets.front();
@@ -36,7 +35,7 @@ TEST(BucketTest, SpikeIsInEveryBucketing) {
     std::vector<double> values(1000, 1.0);
     values[spike] = 1e6;
     values[(spike + 500) % 1000] = -1e6;
-    const Series series = Steps(values);
+    const ModelSeries series = Steps(values);
     for (const uint32_t max_points : {1, 2, 3, 7, 100, 999, 1000, 5000}) {
       const auto buckets = BucketSeries(series.view(), {0, 999}, max_points);
       EXPECT_LE(buckets.size(), max_points);
@@ -54,7 +53,7 @@ TEST(BucketTest, SpikeIsInEveryBucketing) {
 }
 
 TEST(BucketTest, AsManyBucketsAsPositionsGiveEveryPointBack) {
-  const Series series = Steps({3, 1, 4, kNan, 5});
+  const ModelSeries series = Steps({3, 1, 4, kNan, 5});
   const auto buckets = BucketSeries(series.view(), {0, 4}, 5);
   ASSERT_EQ(buckets.size(), 5u);
   for (int64_t i = 0; i < 5; ++i) {
@@ -68,14 +67,14 @@ TEST(BucketTest, AsManyBucketsAsPositionsGiveEveryPointBack) {
 }
 
 TEST(BucketTest, BucketsHaveOneWidth) {
-  const Series series = Steps(std::vector<double>(400, 1.0));
+  const ModelSeries series = Steps(std::vector<double>(400, 1.0));
   const auto buckets = BucketSeries(series.view(), {0, 399}, 300);
   ASSERT_EQ(buckets.size(), 200u);
   for (const Bucket& bucket : buckets) EXPECT_EQ(bucket.count, 2u);
 }
 
 TEST(BucketTest, EmptyBucketsAreLeftOut) {
-  const Series series{0, {0, 1, 1000000, 1000001}, {1, 2, 3, 4}};
+  const ModelSeries series{0, {0, 1, 1000000, 1000001}, {1, 2, 3, 4}};
   const auto buckets = BucketSeries(series.view(), {0, 1000001}, 1000);
   ASSERT_EQ(buckets.size(), 2u);
   EXPECT_EQ(buckets[0].last_position, 1);
@@ -138,8 +137,8 @@ TEST(BucketTest, StddevOfSmallNoiseOnALargeValue) {
   for (int i = 0; i < 10000; ++i)
     values.push_back(1e9 + (i % 2 ? 1e-3 : -1e-3));
   EXPECT_NEAR(OneBucket(values).stddev, 1e-3, 1e-7);
-  std::vector<Series> workers;
-  for (const double v : values) workers.push_back(Series{0, {5}, {v}});
+  std::vector<ModelSeries> workers;
+  for (const double v : values) workers.push_back(ModelSeries{0, {5}, {v}});
   const auto steps = ReducePerStep(Views(workers), Reduction::kMean);
   ASSERT_EQ(steps.size(), 1u);
   EXPECT_NEAR(steps[0].stddev, 1e-3, 1e-7);
@@ -152,7 +151,7 @@ TEST(BucketTest, EqualValuesHaveExactlyTheirMeanAndNoDeviation) {
 }
 
 TEST(BucketTest, TheWholeRangeOfInt64IsDivided) {
-  const Series series{0, {kMin, -1, 0, kMax}, {1, 2, 3, 4}};
+  const ModelSeries series{0, {kMin, -1, 0, kMax}, {1, 2, 3, 4}};
   for (const uint32_t max_points : {1u, 2u, 3u, 1000000u, UINT32_MAX}) {
     const auto buckets = BucketSeries(series.view(), {kMin, kMax}, max_points);
     EXPECT_LE(buckets.size(), max_points);
@@ -164,7 +163,7 @@ TEST(BucketTest, TheWholeRangeOfInt64IsDivided) {
 }
 
 TEST(BucketTest, BoundariesStayWhileTheRangeGrows) {
-  const Series series = Steps(std::vector<double>(5000, 1));
+  const ModelSeries series = Steps(std::vector<double>(5000, 1));
   std::vector<Bucket> before = BucketSeries(series.view(), {0, 0}, 100);
   size_t doubled = 0;
   for (int64_t last = 1; last < 5000; ++last) {
@@ -191,7 +190,7 @@ TEST(BucketTest, BoundariesStayWhileTheRangeGrows) {
 }
 
 TEST(BucketTest, PointsOutsideTheSpanTakeNoPart) {
-  const Series series = Steps({0, 1, 2, 3, 4, 5});
+  const ModelSeries series = Steps({0, 1, 2, 3, 4, 5});
   const auto buckets = BucketSeries(series.view(), {2, 3}, 1);
   ASSERT_EQ(buckets.size(), 1u);
   EXPECT_EQ(buckets[0].count, 2u);
@@ -202,8 +201,8 @@ TEST(BucketTest, PointsOutsideTheSpanTakeNoPart) {
 }
 
 TEST(ReducePerStepTest, LastPointOfAWorkerAtAStepCounts) {
-  const Series a{0, {1, 1, 2}, {10, 20, 30}};
-  const Series b{1, {1, 2, 2}, {40, 50, kNan}};
+  const ModelSeries a{0, {1, 1, 2}, {10, 20, 30}};
+  const ModelSeries b{1, {1, 2, 2}, {40, 50, kNan}};
   const auto steps = ReducePerStep({a.view(), b.view()}, Reduction::kMean);
   ASSERT_EQ(steps.size(), 2u);
   EXPECT_EQ(steps[0].value, 30);
@@ -214,9 +213,13 @@ TEST(ReducePerStepTest, LastPointOfAWorkerAtAStepCounts) {
 }
 
 TEST(ReducePerStepTest, NamesTheWorkersOfTheExtremes) {
-  std::vector<Series> workers;
+  std::vector<ModelSeries> workers;
   for (uint32_t w = 0; w < 5; ++w) {
-    workers.push_back(Series{w, {7}, {w == 3 ? 90.0 : w == 1 ? -4.0 : 1.0}});
+    workers.push_back(ModelSeries{w,
+                                  {7},
+                                  {w == 3   ? 90.0
+                                   : w == 1 ? -4.0
+                                            : 1.0}});
   }
   const auto steps = ReducePerStep(Views(workers), Reduction::kMax);
   ASSERT_EQ(steps.size(), 1u);
@@ -228,9 +231,9 @@ TEST(ReducePerStepTest, NamesTheWorkersOfTheExtremes) {
 }
 
 TEST(ReducePerStepTest, StepsOfAnyWorkerAreThere) {
-  const Series a{0, {0, 100, 200}, {1, 1, 1}};
-  const Series b{1, {50, 100, 150, 250}, {2, 2, 2, 2}};
-  const Series none{2, {}, {}};
+  const ModelSeries a{0, {0, 100, 200}, {1, 1, 1}};
+  const ModelSeries b{1, {50, 100, 150, 250}, {2, 2, 2, 2}};
+  const ModelSeries none{2, {}, {}};
   std::vector<int64_t> steps;
   for (const Bucket& bucket :
        ReducePerStep({a.view(), none.view(), b.view()}, Reduction::kMean)) {
@@ -242,8 +245,8 @@ TEST(ReducePerStepTest, StepsOfAnyWorkerAreThere) {
 }
 
 TEST(ReduceBucketsTest, EveryPointCountsAndEndsGoByPositionThenWorker) {
-  const Series a{4, {1, 3, 3}, {10, 20, 30}};
-  const Series b{9, {1, 2, 3}, {40, 50, 60}};
+  const ModelSeries a{4, {1, 3, 3}, {10, 20, 30}};
+  const ModelSeries b{9, {1, 2, 3}, {40, 50, 60}};
   const auto buckets =
       ReduceBuckets({a.view(), b.view()}, {0, 9}, 1, Reduction::kSum);
   ASSERT_EQ(buckets.size(), 1u);

@@ -1,0 +1,234 @@
+#include "storage/query/step_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace waterflow::storage {
+namespace {
+
+// Finds ascending steps in an ascending list, one after the other.
+class Seeker {
+ public:
+  explicit Seeker(absl::Span<const int64_t> steps) : steps_(steps) {}
+
+  // Index of the first step >= `step`. Looks nearby, then in strides that
+  // double: a worker that logs at each step pays one comparison, one that logs
+  // at few of them a logarithm.
+  size_t Seek(int64_t step) {
+    size_t stride = 1;
+    size_t next = at_;
+    while (next < steps_.size() && steps_[next] < step) {
+      at_ = next + 1;
+      next = at_ + stride - 1;
+      stride *= 2;
+    }
+    const auto begin = steps_.begin() + at_;
+    const auto end = steps_.begin() + std::min(next, steps_.size());
+    at_ = std::lower_bound(begin, end, step) - steps_.begin();
+    return at_;
+  }
+
+  // Whether `step` is in the list; at its index.
+  bool Finds(int64_t step) {
+    const size_t at = Seek(step);
+    return at < steps_.size() && steps_[at] == step;
+  }
+
+ private:
+  absl::Span<const int64_t> steps_;
+  size_t at_ = 0;
+};
+
+// Whether all workers logged at the same steps, each step once.
+bool LogTogether(absl::Span<const SeriesView> workers) {
+  const absl::Span<const int64_t> steps = workers[0].positions;
+  const auto behind = [](int64_t a, int64_t b) { return a >= b; };
+  if (std::adjacent_find(steps.begin(), steps.end(), behind) != steps.end()) {
+    return false;
+  }
+  return std::all_of(workers.begin() + 1, workers.end(),
+                     [&](const SeriesView& w) {
+                       // Mostly they are the same ones, not only equal.
+                       return (w.positions.data() == steps.data() &&
+                               w.positions.size() == steps.size()) ||
+                              w.positions == steps;
+                     });
+}
+
+// Some neighbouring steps of workers that log together, side by side: each loop
+// goes over the steps of one worker, which is what vector registers are for.
+class StepTile {
+ public:
+  static constexpr size_t kSteps = 128;
+
+  StepTile(absl::Span<const SeriesView> workers, size_t begin, size_t count)
+      : workers_(workers), begin_(begin), count_(count) {}
+
+  // False when a value is not finite, or squares may leave a double's range.
+  bool Measure() {
+    std::copy_n(Values(0), count_, sum_);
+    std::copy_n(Values(0), count_, min_);
+    std::copy_n(Values(0), count_, max_);
+    for (size_t w = 1; w < workers_.size(); ++w) AddWorker(w);
+    const auto n = static_cast<double>(workers_.size());
+    for (size_t i = 0; i < count_; ++i) {
+      mean_[i] = (sum_[i] + low_[i]) / n;
+      const double spread = max_[i] - min_[i];
+      const bool plain = spread == 0 || (spread > 1e-140 && spread < 1e140);
+      if (!std::isfinite(sum_[i]) || !plain) return false;
+    }
+    for (size_t w = 0; w < workers_.size(); ++w) {
+      const double* const values = Values(w);
+      for (size_t i = 0; i < count_; ++i) {
+        const double distance = values[i] - mean_[i];
+        rest_[i] += distance;
+        squares_[i] += distance * distance;
+      }
+    }
+    return true;
+  }
+
+  Piece At(size_t i) const {
+    const int64_t step = workers_[0].positions[begin_ + i];
+    const auto rest = static_cast<long double>(rest_[i]);
+    return {.first_position = step,
+            .last_position = step,
+            .first = Values(0)[i],
+            .last = Values(workers_.size() - 1)[i],
+            .first_worker = workers_.front().worker,
+            .last_worker = workers_.back().worker,
+            .count = workers_.size(),
+            .sum = static_cast<long double>(sum_[i]) + low_[i],
+            .squares = squares_[i] - rest * rest / workers_.size(),
+            .min = min_[i],
+            .max = max_[i],
+            .min_position = step,
+            .max_position = step,
+            .min_worker = workers_[min_worker_[i]].worker,
+            .max_worker = workers_[max_worker_[i]].worker};
+  }
+
+ private:
+  const double* Values(size_t worker) const {
+    return workers_[worker].values.data() + begin_;
+  }
+
+  void AddWorker(size_t worker) {
+    const double* const values = Values(worker);
+    for (size_t i = 0; i < count_; ++i) {
+      // What the sum has no room for is kept beside it (Knuth's TwoSum).
+      const double value = values[i];
+      const double sum = sum_[i] + value;
+      const double added = sum - sum_[i];
+      low_[i] += (sum_[i] - (sum - added)) + (value - added);
+      sum_[i] = sum;
+    }
+    const auto w = static_cast<int64_t>(worker);
+    for (size_t i = 0; i < count_; ++i) {
+      min_worker_[i] = values[i] < min_[i] ? w : min_worker_[i];
+      max_worker_[i] = values[i] > max_[i] ? w : max_worker_[i];
+      min_[i] = values[i] < min_[i] ? values[i] : min_[i];
+      max_[i] = values[i] > max_[i] ? values[i] : max_[i];
+    }
+  }
+
+  const absl::Span<const SeriesView> workers_;
+  const size_t begin_;
+  const size_t count_;
+  double sum_[kSteps];
+  double low_[kSteps] = {};
+  double min_[kSteps];
+  double max_[kSteps];
+  double mean_[kSteps];
+  double rest_[kSteps] = {};
+  double squares_[kSteps] = {};
+  int64_t min_worker_[kSteps] = {};
+  int64_t max_worker_[kSteps] = {};
+};
+
+}  // namespace
+
+void StepTable::Add(absl::Span<const SeriesView> workers) {
+  if (workers.empty()) return;
+  if (LogTogether(workers)) {
+    Admit(workers[0].positions);
+    AddTogether(workers);
+    return;
+  }
+  for (const SeriesView& series : workers) {
+    Admit(series.positions);
+    Seeker seeker(steps_);
+    for (size_t i = 0; i < series.positions.size(); ++i) {
+      const int64_t step = series.positions[i];
+      const bool last =
+          i + 1 == series.positions.size() || series.positions[i + 1] != step;
+      if (!last) continue;
+      accumulators_[places_[seeker.Seek(step)]].Add(step, series.values[i],
+                                                    series.worker);
+    }
+  }
+}
+
+void StepTable::Admit(absl::Span<const int64_t> steps) {
+  // Workers mostly log at the steps that others did.
+  if (steps == absl::MakeConstSpan(steps_)) return;
+  fresh_.clear();
+  Seeker seeker(steps_);
+  for (const int64_t step : steps) {
+    if (!seeker.Finds(step) && (fresh_.empty() || fresh_.back() != step)) {
+      fresh_.push_back(step);
+    }
+  }
+  if (fresh_.empty()) return;
+  // From the back, so that each moves once.
+  size_t old = steps_.size();
+  size_t at = old + fresh_.size();
+  steps_.resize(at);
+  places_.resize(at);
+  for (size_t fresh = fresh_.size(); fresh > 0;) {
+    --at;
+    if (old > 0 && steps_[old - 1] > fresh_[fresh - 1]) {
+      --old;
+      steps_[at] = steps_[old];
+      places_[at] = places_[old];
+    } else {
+      --fresh;
+      steps_[at] = fresh_[fresh];
+      places_[at] = static_cast<uint32_t>(accumulators_.size() + fresh);
+    }
+  }
+  accumulators_.resize(accumulators_.size() + fresh_.size());
+}
+
+void StepTable::AddTogether(absl::Span<const SeriesView> workers) {
+  const absl::Span<const int64_t> steps = workers[0].positions;
+  Seeker seeker(steps_);
+  for (size_t begin = 0; begin < steps.size(); begin += StepTile::kSteps) {
+    const size_t count = std::min(StepTile::kSteps, steps.size() - begin);
+    StepTile tile(workers, begin, count);
+    const bool measured = tile.Measure();
+    for (size_t i = 0; i < count; ++i) {
+      BucketAccumulator& accumulator =
+          accumulators_[places_[seeker.Seek(steps[begin + i])]];
+      if (measured) {
+        accumulator.AddPiece(tile.At(i));
+        continue;
+      }
+      for (const SeriesView& series : workers) {
+        accumulator.Add(steps[begin + i], series.values[begin + i],
+                        series.worker);
+      }
+    }
+  }
+}
+
+std::vector<Bucket> StepTable::Finish(Reduction reduction) const {
+  std::vector<Bucket> buckets;
+  buckets.reserve(places_.size());
+  for (const uint32_t place : places_) {
+    buckets.push_back(accumulators_[place].Finish(reduction));
+  }
+  return buckets;
+}
+
+}  // namespace waterflow::storage
