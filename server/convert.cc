@@ -21,22 +21,6 @@ To EnumFromProto(int number) {
 
 std::string ToString(absl::string_view text) { return std::string(text); }
 
-storage::Interval IntervalFromProto(const v1::Range& range) {
-  storage::Interval interval;
-  if (range.has_first()) interval.first = range.first();
-  if (range.has_last()) interval.last = range.last();
-  return interval;
-}
-
-std::optional<std::vector<storage::Worker>> WorkersFromProto(
-    const google::protobuf::RepeatedPtrField<v1::Worker>& workers) {
-  if (workers.empty()) return std::nullopt;
-  std::vector<storage::Worker> all;
-  all.reserve(workers.size());
-  for (const v1::Worker& worker : workers) all.push_back(FromProto(worker));
-  return all;
-}
-
 absl::StatusOr<storage::Axis> AxisFromProto(v1::Axis axis) {
   switch (axis) {
     case v1::AXIS_UNSPECIFIED:
@@ -74,6 +58,24 @@ void AddPoints(const storage::Points& points, size_t from, size_t to,
   }
 }
 
+}  // namespace
+
+storage::Interval IntervalFromProto(const v1::Range& range) {
+  storage::Interval interval;
+  if (range.has_first()) interval.first = range.first();
+  if (range.has_last()) interval.last = range.last();
+  return interval;
+}
+
+std::optional<std::vector<storage::Worker>> WorkersFromProto(
+    const google::protobuf::RepeatedPtrField<v1::Worker>& workers) {
+  if (workers.empty()) return std::nullopt;
+  std::vector<storage::Worker> all;
+  all.reserve(workers.size());
+  for (const v1::Worker& worker : workers) all.push_back(FromProto(worker));
+  return all;
+}
+
 void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out) {
   out->add_first_position(bucket.first_position);
   out->add_last_position(bucket.last_position);
@@ -95,8 +97,6 @@ void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out) {
     out->add_max_worker(bucket.max_worker);
   }
 }
-
-}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -289,6 +289,9 @@ absl::StatusOr<storage::ReadSpec> FromProto(const v1::ReadRequest& request) {
       DecodeToken(request.at_least());
   if (!at_least.ok()) return at_least.status();
   spec.at_least = *at_least;
+  spec.quantiles.assign(request.quantiles().begin(), request.quantiles().end());
+  if (request.attempt() != 0) spec.attempt = request.attempt();
+  spec.all_attempts = request.all_attempts();
   return spec;
 }
 
@@ -307,9 +310,18 @@ absl::StatusOr<storage::LastValuesSpec> FromProto(
 void ToProto(const storage::ReadSummary& summary, v1::ReadSummary* out) {
   out->set_exact(summary.exact);
   out->set_points_read(summary.points_read);
+  out->set_points_summarised(summary.points_summarised);
+  out->set_chunks_decoded(summary.chunks_decoded);
+  out->set_chunks_summarised(summary.chunks_summarised);
   out->set_position(EncodeToken(summary.position));
   for (const storage::LostRange& lost : summary.lost) {
     AddLost(lost, out->add_lost());
+  }
+  for (const storage::AttemptBoundary& attempt : summary.attempts) {
+    v1::AttemptBoundary* const to = out->add_attempts();
+    to->set_run_id(attempt.run.ToHex());
+    to->set_attempt(attempt.attempt);
+    to->set_step(attempt.step);
   }
 }
 
@@ -345,6 +357,10 @@ void ToProto(const storage::SeriesPart& part, size_t from, size_t to,
   for (const storage::Worker& worker : part.workers) {
     ToProto(worker, buckets->add_workers());
   }
+  const size_t quantiles = part.quantiles.size() / part.buckets.size();
+  buckets->mutable_quantiles()->Add(part.quantiles.begin() + from * quantiles,
+                                    part.quantiles.begin() + to * quantiles);
+  buckets->set_quantiles_sketched(!part.quantiles_exact);
 }
 
 }  // namespace waterflow::server

@@ -150,6 +150,10 @@ void AddOptions(CLI::App* app, Options* options) {
           "Memory of the store: up to 1/4 holds rows that are not sealed, 1/2 "
           "the log, the rest caches. Default: a quarter of the machine, or of "
           "the control group's limit");
+  AddSize(app, "--query-memory", "WATERFLOW_QUERY_MEMORY",
+          &engine.query_memory_bytes,
+          "What a query may hold while it is answered; one that takes more is "
+          "refused");
   AddDuration(app, "--seal-age", "WATERFLOW_SEAL_AGE", &engine.seal_age,
               "Rows are sealed into a generation at this age at the latest");
   app->add_option("--disk-reserve", engine.disk_reserve_bytes,

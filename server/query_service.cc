@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/convert.h"
+#include "server/convert_workers.h"
 
 namespace waterflow::server {
 namespace {
@@ -34,8 +35,9 @@ absl::Status WritePart(const storage::SeriesPart& part,
 grpc::Status QueryService::Read(grpc::ServerContext* context,
                                 const v1::ReadRequest* request,
                                 grpc::ServerWriter<v1::ReadResponse>* out) {
-  const absl::StatusOr<storage::ReadSpec> spec = FromProto(*request);
+  absl::StatusOr<storage::ReadSpec> spec = FromProto(*request);
   if (!spec.ok()) return ToGrpc(spec.status());
+  spec->cancelled = [context] { return context->IsCancelled(); };
   const absl::StatusOr<storage::ReadSummary> summary =
       engine_->Read(*spec, [&](const storage::SeriesPart& part) {
         return WritePart(part, context, out);
@@ -88,6 +90,44 @@ grpc::Status QueryService::LastValues(grpc::ServerContext*,
   for (const storage::LastValue& value : *values) {
     ToProto(value, response->add_values());
   }
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::RankWorkers(grpc::ServerContext* context,
+                                       const v1::RankWorkersRequest* request,
+                                       v1::RankWorkersResponse* response) {
+  absl::StatusOr<storage::RankWorkersSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  spec->cancelled = [context] { return context->IsCancelled(); };
+  const absl::StatusOr<storage::WorkerRanking> ranking =
+      engine_->RankWorkers(*spec);
+  if (!ranking.ok()) return ToGrpc(ranking.status());
+  ToProto(*ranking, response);
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::Stragglers(grpc::ServerContext* context,
+                                      const v1::StragglersRequest* request,
+                                      v1::StragglersResponse* response) {
+  absl::StatusOr<storage::StragglersSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  spec->cancelled = [context] { return context->IsCancelled(); };
+  const absl::StatusOr<storage::Stragglers> found =
+      engine_->FindStragglers(*spec);
+  if (!found.ok()) return ToGrpc(found.status());
+  ToProto(*found, response);
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::Missing(grpc::ServerContext*,
+                                   const v1::MissingRequest* request,
+                                   v1::MissingResponse* response) {
+  const absl::StatusOr<storage::MissingSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  const absl::StatusOr<storage::MissingWorkers> missing =
+      engine_->FindMissing(*spec);
+  if (!missing.ok()) return ToGrpc(missing.status());
+  ToProto(*missing, response);
   return grpc::Status::OK;
 }
 

@@ -37,6 +37,7 @@
 #include "storage/model/records.h"
 #include "storage/read.h"
 #include "storage/verify.h"
+#include "storage/worker_questions.h"
 
 namespace rocksdb {
 class Env;
@@ -293,6 +294,12 @@ class Engine : public IngestBackend {
       const Uuid& run) = 0;
   virtual absl::StatusOr<std::vector<LastValue>> LastValues(
       const LastValuesSpec& spec) = 0;
+  virtual absl::StatusOr<WorkerRanking> RankWorkers(
+      const RankWorkersSpec& spec) = 0;
+  virtual absl::StatusOr<Stragglers> FindStragglers(
+      const StragglersSpec& spec) = 0;
+  virtual absl::StatusOr<MissingWorkers> FindMissing(
+      const MissingSpec& spec) = 0;
 
   // ---- keeping ----
   virtual EngineStats Stats() = 0;

@@ -75,6 +75,11 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(const Uuid& run) override;
   absl::StatusOr<std::vector<LastValue>> LastValues(
       const LastValuesSpec& spec) override;
+  absl::StatusOr<WorkerRanking> RankWorkers(
+      const RankWorkersSpec& spec) override;
+  absl::StatusOr<Stragglers> FindStragglers(
+      const StragglersSpec& spec) override;
+  absl::StatusOr<MissingWorkers> FindMissing(const MissingSpec& spec) override;
 
   // Keeping.
   EngineStats Stats() override;

@@ -60,6 +60,18 @@ void AddLost(const Lineage& lineage, std::vector<LostRange>* out) {
   }
 }
 
+// Notes where attempts of the run hide others, and shows those asked for.
+void ChooseAttempts(const ReadSpec& spec, Lineage* lineage,
+                    std::vector<AttemptBoundary>* boundaries) {
+  RunView& run = lineage->runs.front();
+  for (const auto& [attempt, step] : run.hiding_steps) {
+    boundaries->push_back({.run = run.uuid, .attempt = attempt, .step = step});
+  }
+  if (!spec.all_attempts && !spec.attempt.has_value()) return;
+  run.hiding_steps.clear();
+  run.only_attempt = spec.attempt;
+}
+
 // Of `view`, only what a fork of it reads.
 void CutAt(const ForkValue& fork, std::optional<int64_t> steps_below,
            RunView* view) {
@@ -162,6 +174,7 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
         "at_least: position ", spec.at_least.value,
         " is ahead of this server, which is at ", state_.position().value));
   }
+  ReadSummary summary;
   std::vector<Lineage> lineages;
   size_t found = 0;
   for (const Uuid& run : spec.runs) {
@@ -169,6 +182,7 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
         LineageOf(run, spec.metrics, spec.workers);
     if (!lineage.ok()) return lineage.status();
     found += lineage->metrics().size();
+    ChooseAttempts(spec, &*lineage, &summary.attempts);
     lineages.push_back(*std::move(lineage));
   }
   if (found == 0) {
@@ -177,7 +191,6 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
         spec.metrics.size() == 1 ? " is in none of the runs"
                                  : " and the others are in none of the runs"));
   }
-  ReadSummary summary;
   summary.exact = spec.max_points == 0 && spec.reduction == Reduction::kNone;
   ReadCounts counts;
   for (const Lineage& lineage : lineages) {

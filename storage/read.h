@@ -36,6 +36,12 @@ struct ReadSpec {
   uint32_t max_points = 0;  // 0: raw
   Reduction reduction = Reduction::kNone;
   Position at_least;
+  // Of each bucket of a reduced answer; 0 to 1 each.
+  std::vector<double> quantiles;
+  // Only rows of this attempt, also those that later ones hide; or those of
+  // all.
+  std::optional<uint32_t> attempt;
+  bool all_attempts = false;
   // Asked now and then; true ends the read with CANCELLED. Null: never.
   std::function<bool()> cancelled = nullptr;
 };
@@ -79,6 +85,17 @@ struct SeriesPart {
   std::vector<Bucket> buckets;
   std::vector<Worker> workers;
   Reduction reduction = Reduction::kMean;
+  // ReadSpec::quantiles of each bucket, bucket by bucket, and whether all are
+  // exact.
+  std::vector<double> quantiles;
+  bool quantiles_exact = true;
+};
+
+// From this step on an attempt of a run hides the rows of lower ones.
+struct AttemptBoundary {
+  Uuid run;
+  uint32_t attempt = 0;
+  int64_t step = 0;
 };
 
 struct ReadSummary {
@@ -89,6 +106,7 @@ struct ReadSummary {
   uint64_t chunks_summarised = 0;
   Position position;
   std::vector<LostRange> lost;
+  std::vector<AttemptBoundary> attempts;
 };
 
 // Takes the parts of an answer one by one; an error from it ends the read (the

@@ -24,6 +24,8 @@ void AddRunCommand(CLI::App& app, Session* session);
 void AddMetricCommand(CLI::App& app, Session* session);
 void AddQueryCommand(CLI::App& app, Session* session);
 void AddWorkersCommand(CLI::App& app, Session* session);
+void AddRankCommand(CLI::App& app, Session* session);
+void AddMissingCommand(CLI::App& app, Session* session);
 void AddSlowestCommand(CLI::App& app, Session* session);
 void AddImportCommand(CLI::App& app, Session* session);
 void AddExportCommand(CLI::App& app, Session* session);

@@ -46,7 +46,9 @@ int Main(int argc, char** argv) {
   AddProjectCommand(app, &session);
   AddMetricCommand(app, &session);
   AddWorkersCommand(app, &session);
+  AddRankCommand(app, &session);
   AddSlowestCommand(app, &session);
+  AddMissingCommand(app, &session);
   AddQueryCommand(app, &session);
   AddImportCommand(app, &session);
   AddExportCommand(app, &session);

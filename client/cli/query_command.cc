@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/format.h"
@@ -28,6 +28,8 @@ struct Options {
   std::string time_range;
   std::optional<uint32_t> points;
   std::string reduce;
+  std::vector<double> quantiles;
+  std::string attempt;
   std::string axis = "step";
   std::string format = "table";
 };
@@ -55,14 +57,6 @@ uint32_t DefaultPoints(const Options& options) {
         std::max(SizeOfTerminal(STDOUT_FILENO).columns * 2, 40));
   }
   return 0;
-}
-
-// A range or worker that cannot be read is wrong usage, not an error.
-template <typename Parse>
-std::function<std::string(const std::string&)> ParsedBy(Parse parse) {
-  return [parse](const std::string& text) {
-    return std::string(parse(text).status().message());
-  };
 }
 
 absl::Status FillRanges(const Options& options, v1::ReadRequest* request) {
@@ -110,6 +104,14 @@ absl::Status Query(Api& api, const Options& options) {
   request.set_axis(answer.axis);
   request.set_max_points(options.points.value_or(DefaultPoints(options)));
   request.set_reduction(ReductionOf(options.reduce));
+  for (const double q : options.quantiles) request.add_quantiles(q);
+  answer.quantiles = options.quantiles;
+  uint32_t attempt = 0;
+  if (options.attempt == "all") {
+    request.set_all_attempts(true);
+  } else if (absl::SimpleAtoi(options.attempt, &attempt)) {
+    request.set_attempt(attempt);
+  }
   auto summary = api.reader.Read(
       request, [&answer](const v1::SeriesPart& part) { answer.Add(part); });
   if (!summary.ok()) return summary.status();
@@ -183,6 +185,27 @@ void AddQueryCommand(CLI::App& app, Session* session) {
                    "[one series per worker]")
       ->type_name("")
       ->check(CLI::IsMember({"mean", "sum", "min", "max", "default"}));
+  query
+      ->add_option("--quantile", options->quantiles,
+                   "With --reduce: this quantile of each bucket or step, too, "
+                   "such as 0.99; may be repeated")
+      ->type_name("Q")
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0.0, 1.0).description(""));
+  query
+      ->add_option("--attempt", options->attempt,
+                   "Only this attempt's rows, also those that a later one "
+                   "hides; or all [the run as it stands]")
+      ->type_name("N|all")
+      ->check([](const std::string& text) -> std::string {
+        uint32_t attempt = 0;
+        if (text == "all" ||
+            (absl::SimpleAtoi(text, &attempt) && attempt > 0)) {
+          return "";
+        }
+        return absl::StrCat("\"", text,
+                            "\" is no attempt: expected 1 or more, or all");
+      });
   query->add_option("--axis", options->axis, "What to order and bucket by")
       ->type_name("")
       ->check(CLI::IsMember({"step", "time", "relative"}))

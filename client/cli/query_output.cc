@@ -92,6 +92,20 @@ Table PointTable(const Answer& answer) {
   return table;
 }
 
+// "p50" of the quantile 0.5.
+std::string QuantileName(double quantile) {
+  return absl::StrCat("p", 100 * quantile);
+}
+
+// The quantiles of bucket i.
+absl::Span<const double> QuantilesOf(const Answer& answer, const v1::Buckets& b,
+                                     int i) {
+  const size_t count = answer.quantiles.size();
+  const size_t from = count * static_cast<size_t>(i);
+  if (from + count > static_cast<size_t>(b.quantiles_size())) return {};
+  return absl::MakeConstSpan(b.quantiles().data() + from, count);
+}
+
 Table BucketTable(const Answer& answer) {
   const Names names(answer);
   const bool reduced =
@@ -101,6 +115,9 @@ Table BucketTable(const Answer& answer) {
   Extend(&headers, {reduced ? "of workers" : ">worker", ">from", ">to",
                     ">points", ">value", ">min", ">max"});
   if (reduced) Extend(&headers, {">min of", ">max of"});
+  for (const double q : answer.quantiles) {
+    headers.push_back(">" + QuantileName(q));
+  }
   headers.emplace_back(">NaN/Inf");
   Table table(headers);
   for (const auto& series : answer.series) {
@@ -117,6 +134,9 @@ Table BucketTable(const Answer& answer) {
         const bool known = i < b.min_worker_size() && b.count(i) > 0;
         Extend(&cells, {known ? WorkerAt(b, b.min_worker(i)) : "",
                         known ? WorkerAt(b, b.max_worker(i)) : ""});
+      }
+      for (const double value : QuantilesOf(answer, b, i)) {
+        cells.push_back(ShortValue(value));
       }
       cells.push_back(NotFinite(b, i) > 0 ? WithCommas(NotFinite(b, i)) : "");
       table.Add(std::move(cells));
@@ -156,7 +176,7 @@ nlohmann::ordered_json JsonValues(const Values& values) {
   return json;
 }
 
-nlohmann::ordered_json JsonBuckets(const v1::Buckets& b) {
+nlohmann::ordered_json JsonBuckets(const Answer& answer, const v1::Buckets& b) {
   nlohmann::ordered_json json;
   json["first_position"] = JsonValues(b.first_position());
   json["last_position"] = JsonValues(b.last_position());
@@ -181,6 +201,15 @@ nlohmann::ordered_json JsonBuckets(const v1::Buckets& b) {
     };
     json["min_worker"] = of(b.min_worker());
     json["max_worker"] = of(b.max_worker());
+  }
+  // By quantile, a value a bucket each.
+  for (size_t q = 0; q < answer.quantiles.size(); ++q) {
+    auto values = nlohmann::ordered_json::array();
+    for (int i = 0; i < b.value_size(); ++i) {
+      const auto of_bucket = QuantilesOf(answer, b, i);
+      if (!of_bucket.empty()) values.push_back(JsonValue(of_bucket[q]));
+    }
+    json["quantiles"][QuantileName(answer.quantiles[q])] = std::move(values);
   }
   return json;
 }
@@ -207,7 +236,9 @@ void Answer::Add(const v1::SeriesPart& part) {
 
 void PrintTable(const Answer& answer, std::ostream& out) {
   (Bucketed(answer) ? BucketTable(answer) : PointTable(answer)).Print(out);
-  out << WithCommas(answer.summary.points_read()) << " points read, "
+  out << WithCommas(answer.summary.points_read() +
+                    answer.summary.points_summarised())
+      << " points, "
       << (answer.summary.exact() ? "every one is in the answer"
                                  : "summed up into buckets")
       << '\n';
@@ -232,7 +263,9 @@ void PrintCsv(const Answer& answer, std::ostream& out) {
   }
   out << "run,metric,worker,first_position,last_position,count,nan_count,"
          "pos_inf_count,neg_inf_count,value,mean,stddev,min,max,min_position,"
-         "max_position,first,last,min_worker,max_worker\n";
+         "max_position,first,last,min_worker,max_worker";
+  for (const double q : answer.quantiles) out << ',' << QuantileName(q);
+  out << '\n';
   for (const auto& series : answer.series) {
     const v1::Buckets& b = series.buckets();
     const std::string prefix = CsvName(answer, series);
@@ -252,8 +285,11 @@ void PrintCsv(const Answer& answer, std::ostream& out) {
                   ExactValue(b.last(i)),
                   known ? WorkerAt(b, b.min_worker(i)) : "",
                   known ? WorkerAt(b, b.max_worker(i)) : ""},
-                 ",")
-          << '\n';
+                 ",");
+      for (const double value : QuantilesOf(answer, b, i)) {
+        out << ',' << ExactValue(value);
+      }
+      out << '\n';
     }
   }
 }
@@ -271,7 +307,7 @@ void PrintJson(const Answer& answer, std::ostream& out) {
     }
     if (series.has_buckets()) {
       entry["reduction"] = ReductionText(series.reduction());
-      entry["buckets"] = JsonBuckets(series.buckets());
+      entry["buckets"] = JsonBuckets(answer, series.buckets());
     } else {
       entry["steps"] = JsonValues(series.steps());
       entry["times_ns"] = JsonValues(series.times_ns());
@@ -284,6 +320,7 @@ void PrintJson(const Answer& answer, std::ostream& out) {
   }
   json["exact"] = answer.summary.exact();
   json["points_read"] = answer.summary.points_read();
+  json["points_summarised"] = answer.summary.points_summarised();
   out << json.dump() << '\n';
 }
 

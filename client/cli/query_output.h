@@ -19,6 +19,7 @@ struct Answer {
   v1::ReadSummary summary;
   std::map<std::string, std::string> run_names;  // by id
   std::map<std::string, int64_t> run_starts;     // by id, Unix nanoseconds
+  std::vector<double> quantiles;                 // that were asked for
 
   // Joins a part to the last series or begins a new one.
   void Add(const v1::SeriesPart& part);

@@ -2,6 +2,7 @@
 #ifndef WATERFLOW_CLIENT_CLI_SELECT_H_
 #define WATERFLOW_CLIENT_CLI_SELECT_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,14 @@ absl::StatusOr<v1::Range> ParseStepRange(const std::string& text);
 // A:B in Unix seconds (1795423236.5), or A..B with times such as
 // 2026-11-23T22:31:07Z.
 absl::StatusOr<v1::Range> ParseTimeRange(const std::string& text);
+
+// A range or worker that cannot be read is wrong usage, not an error.
+template <typename Parse>
+std::function<std::string(const std::string&)> ParsedBy(Parse parse) {
+  return [parse](const std::string& text) {
+    return std::string(parse(text).status().message());
+  };
+}
 
 }  // namespace waterflow::cli
 

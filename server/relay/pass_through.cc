@@ -127,6 +127,27 @@ grpc::Status QueryPassThrough::LastValues(grpc::ServerContext* context,
               &v1::Query::StubInterface::LastValues, request, response);
 }
 
+grpc::Status QueryPassThrough::RankWorkers(
+    grpc::ServerContext* context, const v1::RankWorkersRequest* request,
+    v1::RankWorkersResponse* response) {
+  return Pass(address_, context, stub_.get(),
+              &v1::Query::StubInterface::RankWorkers, request, response);
+}
+
+grpc::Status QueryPassThrough::Stragglers(grpc::ServerContext* context,
+                                          const v1::StragglersRequest* request,
+                                          v1::StragglersResponse* response) {
+  return Pass(address_, context, stub_.get(),
+              &v1::Query::StubInterface::Stragglers, request, response);
+}
+
+grpc::Status QueryPassThrough::Missing(grpc::ServerContext* context,
+                                       const v1::MissingRequest* request,
+                                       v1::MissingResponse* response) {
+  return Pass(address_, context, stub_.get(),
+              &v1::Query::StubInterface::Missing, request, response);
+}
+
 grpc::Status QueryPassThrough::Read(grpc::ServerContext* context,
                                     const v1::ReadRequest* request,
                                     grpc::ServerWriter<v1::ReadResponse>* out) {

@@ -86,6 +86,15 @@ class QueryPassThrough final : public v1::Query::Service {
   grpc::Status LastValues(grpc::ServerContext* context,
                           const v1::LastValuesRequest* request,
                           v1::LastValuesResponse* response) override;
+  grpc::Status RankWorkers(grpc::ServerContext* context,
+                           const v1::RankWorkersRequest* request,
+                           v1::RankWorkersResponse* response) override;
+  grpc::Status Stragglers(grpc::ServerContext* context,
+                          const v1::StragglersRequest* request,
+                          v1::StragglersResponse* response) override;
+  grpc::Status Missing(grpc::ServerContext* context,
+                       const v1::MissingRequest* request,
+                       v1::MissingResponse* response) override;
 
  private:
   const std::string address_;

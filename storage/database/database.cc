@@ -293,10 +293,17 @@ absl::Status Database::CheckFormat(bool is_new) {
 
 absl::StatusOr<std::string> Database::Get(Family f,
                                           absl::string_view key) const {
-  std::string value;
+  absl::StatusOr<SharedBytes> value = GetShared(f, key);
+  if (!value.ok()) return value.status();
+  return std::string(value->view());
+}
+
+absl::StatusOr<SharedBytes> Database::GetShared(Family f,
+                                                absl::string_view key) const {
+  auto value = std::make_shared<rocksdb::PinnableSlice>();
   const rocksdb::Status s =
-      db_->Get(rocksdb::ReadOptions(), family(f), ToSlice(key), &value);
-  if (s.ok()) return value;
+      db_->Get(rocksdb::ReadOptions(), family(f), ToSlice(key), value.get());
+  if (s.ok()) return SharedBytes(ToView(*value), value);
   return ToStatus(s, absl::StrCat(kFamilyNames[static_cast<size_t>(f)], " ",
                                   absl::BytesToHexString(key)));
 }

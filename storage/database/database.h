@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/engine.h"
+#include "storage/format/shared_bytes.h"
 #include "storage/model/memory_plan.h"
 #include "storage/model/mutex.h"
 
@@ -69,6 +70,10 @@ class Database {
   // NOT_FOUND when there is no such key, DATA_LOSS with the key's name when it
   // cannot be read.
   absl::StatusOr<std::string> Get(Family family, absl::string_view key) const;
+  // The same without a copy, where the value lies in the cache. It must not
+  // outlive the database.
+  absl::StatusOr<SharedBytes> GetShared(Family family,
+                                        absl::string_view key) const;
   // Writes and syncs. After an error nothing more is written until Resume().
   absl::Status Write(rocksdb::WriteBatch* batch, bool sync);
   // Everything from `begin` up to (without) `end`.

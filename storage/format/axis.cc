@@ -62,10 +62,10 @@ std::string AxisBuilder::Build() && {
   return out;
 }
 
-absl::StatusOr<AxisBlock> AxisBlock::Parse(std::string bytes) {
+absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
   AxisBlock axis;
   axis.bytes_ = std::move(bytes);
-  absl::StatusOr<absl::string_view> body = VerifyChecksum(axis.bytes_);
+  absl::StatusOr<absl::string_view> body = VerifyChecksum(axis.bytes_.view());
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const uint32_t count = in.Varint32();

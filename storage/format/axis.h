@@ -29,6 +29,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "storage/codec/sequence.h"
+#include "storage/format/shared_bytes.h"
 #include "storage/model/ids.h"
 
 namespace waterflow::storage {
@@ -74,8 +75,8 @@ class AxisBuilder {
 
 class AxisBlock {
  public:
-  // Owns the bytes. DATA_LOSS when they are not an axis.
-  static absl::StatusOr<AxisBlock> Parse(std::string bytes);
+  // Keeps the bytes. DATA_LOSS when they are not an axis.
+  static absl::StatusOr<AxisBlock> Parse(SharedBytes bytes);
 
   const std::vector<Strip>& strips() const { return strips_; }
   // Metrics of the schema.
@@ -100,12 +101,12 @@ class AxisBlock {
   };
 
   absl::string_view Bytes(const Extent& extent) const {
-    return absl::string_view(bytes_).substr(extent.begin, extent.size);
+    return bytes_.view().substr(extent.begin, extent.size);
   }
   absl::Status ReadColumn(const Extent& extent, uint32_t rows,
                           std::vector<int64_t>* out) const;
 
-  std::string bytes_;
+  SharedBytes bytes_;
   uint32_t metric_count_ = 0;
   uint32_t metrics_per_tile_ = 1;
   std::vector<Strip> strips_;

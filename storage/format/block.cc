@@ -59,10 +59,10 @@ std::string BuildBlock(absl::Span<const MetricChunks> tile) {
   return out;
 }
 
-absl::StatusOr<Block> Block::Parse(std::string bytes) {
+absl::StatusOr<Block> Block::Parse(SharedBytes bytes) {
   Block block;
   block.bytes_ = std::move(bytes);
-  absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_);
+  absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_.view());
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   block.metrics_ = in.Varint32();
@@ -90,8 +90,8 @@ absl::StatusOr<Block> Block::Parse(std::string bytes) {
 }
 
 absl::string_view Block::Bytes(size_t chunk) const {
-  return absl::string_view(bytes_).substr(begins_[chunk],
-                                          begins_[chunk + 1] - begins_[chunk]);
+  return bytes_.view().substr(begins_[chunk],
+                              begins_[chunk + 1] - begins_[chunk]);
 }
 
 absl::Status Block::Read(uint32_t metric, uint32_t strip, uint32_t rows,

@@ -24,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "storage/format/shared_bytes.h"
 
 namespace waterflow::storage {
 
@@ -60,8 +61,8 @@ std::string BuildBlock(absl::Span<const MetricChunks> tile);
 
 class Block {
  public:
-  // Owns the bytes. DATA_LOSS when they are not a block.
-  static absl::StatusOr<Block> Parse(std::string bytes);
+  // Keeps the bytes. DATA_LOSS when they are not a block.
+  static absl::StatusOr<Block> Parse(SharedBytes bytes);
 
   uint32_t metric_count() const { return metrics_; }
   uint32_t strip_count() const { return strips_; }
@@ -72,7 +73,7 @@ class Block {
  private:
   absl::string_view Bytes(size_t chunk) const;
 
-  std::string bytes_;
+  SharedBytes bytes_;
   uint32_t metrics_ = 0;
   uint32_t strips_ = 0;
   std::vector<uint32_t> begins_;  // of each chunk, and the end of the last

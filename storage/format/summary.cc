@@ -326,10 +326,10 @@ std::string BuildSummaries(absl::Span<const SummaryBuilder> tile) {
   return out;
 }
 
-absl::StatusOr<SummaryBlock> SummaryBlock::Parse(std::string bytes) {
+absl::StatusOr<SummaryBlock> SummaryBlock::Parse(SharedBytes bytes) {
   SummaryBlock block;
   block.bytes_ = std::move(bytes);
-  absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_);
+  absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_.view());
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const uint32_t metrics = in.Varint32();
@@ -359,8 +359,8 @@ absl::StatusOr<std::vector<StripSummary>> SummaryBlock::Read(
     return absl::DataLossError(
         absl::StrCat("summaries: none of metric ", metric));
   }
-  ByteReader in(absl::string_view(bytes_).substr(
-      begins_[metric], begins_[metric + 1] - begins_[metric]));
+  ByteReader in(bytes_.view().substr(begins_[metric],
+                                     begins_[metric + 1] - begins_[metric]));
   std::vector<StripSummary> strips;
   strips.reserve(std::min<size_t>(strips_, in.rest().size()));
   for (uint32_t i = 0; i < strips_ && in.ok(); ++i) {

@@ -37,6 +37,7 @@
 #include "absl/types/span.h"
 #include "storage/format/axis.h"
 #include "storage/format/block.h"
+#include "storage/format/shared_bytes.h"
 
 namespace waterflow::storage {
 
@@ -99,8 +100,8 @@ std::string BuildSummaries(absl::Span<const SummaryBuilder> tile);
 
 class SummaryBlock {
  public:
-  // Owns the bytes. DATA_LOSS when they are not summaries.
-  static absl::StatusOr<SummaryBlock> Parse(std::string bytes);
+  // Keeps the bytes. DATA_LOSS when they are not summaries.
+  static absl::StatusOr<SummaryBlock> Parse(SharedBytes bytes);
 
   uint32_t metric_count() const {
     return static_cast<uint32_t>(begins_.size()) - 1;
@@ -110,7 +111,7 @@ class SummaryBlock {
   absl::StatusOr<std::vector<StripSummary>> Read(uint32_t metric) const;
 
  private:
-  std::string bytes_;
+  SharedBytes bytes_;
   uint32_t strips_ = 0;
   std::vector<size_t> begins_;  // of each metric, and the end of the last
 };

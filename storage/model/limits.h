@@ -34,6 +34,8 @@ inline constexpr size_t kMaxRequestIdBytes = 64;
 inline constexpr uint32_t kMaxReadRuns = 1000;
 inline constexpr uint32_t kMaxReadMetrics = 1024;
 inline constexpr uint32_t kMaxReadPoints = 1000000;
+inline constexpr size_t kMaxReadQuantiles = 16;
+inline constexpr uint32_t kMaxRankedWorkers = 10000;
 inline constexpr uint32_t kMaxPageSize = 10000;
 inline constexpr uint32_t kDefaultPageSize = 1000;
 

@@ -204,6 +204,7 @@ void BucketAccumulator::Add(int64_t position, double value, uint32_t worker) {
     CountNonFinite(value, &piece);
   }
   AddPiece(piece);
+  if (values_ != nullptr) AddValue(value);
 }
 
 void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
@@ -226,6 +227,8 @@ void BucketAccumulator::AddStretch(absl::Span<const int64_t> positions,
                           : MeasureQuickly(positions, values, &piece);
   if (!finite) MeasureEach(positions, values, &piece);
   AddPiece(piece);
+  if (values_ == nullptr) return;
+  for (const double value : values) AddValue(value);
 }
 
 void BucketAccumulator::AddPiece(const Piece& piece) {
@@ -317,6 +320,18 @@ Bucket BucketAccumulator::Finish(Reduction reduction) const {
       break;
   }
   return bucket;
+}
+
+bool BucketAccumulator::AppendQuantiles(absl::Span<const double> quantiles,
+                                        std::vector<double>* out) const {
+  for (const double q : quantiles) {
+    out->push_back(
+        values_->count() == 0
+            ? std::numeric_limits<double>::quiet_NaN()
+            // A sketch may be beyond what it is a sketch of.
+            : std::clamp(values_->Quantile(q), bucket_.min, bucket_.max));
+  }
+  return values_->exact();
 }
 
 }  // namespace waterflow::storage

@@ -10,9 +10,13 @@
 #ifndef WATERFLOW_STORAGE_QUERY_ACCUMULATOR_H_
 #define WATERFLOW_STORAGE_QUERY_ACCUMULATOR_H_
 
+#include <cmath>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "absl/types/span.h"
+#include "storage/query/quantile_sketch.h"
 #include "storage/read.h"
 
 namespace waterflow::storage {
@@ -43,6 +47,12 @@ struct Piece {
 
 class BucketAccumulator {
  public:
+  // `keep_values`: for quantiles; pieces that were measured without their
+  // values are no good then.
+  explicit BucketAccumulator(bool keep_values = false) {
+    if (keep_values) values_ = std::make_unique<QuantileSketch>();
+  }
+
   // Adds one point. The points of a worker come in axis order, the workers in
   // any. Of equal extremes the lowest position is kept, then the lowest worker;
   // points at one position go by worker, those of one worker as they came.
@@ -59,6 +69,17 @@ class BucketAccumulator {
   // do not exist, for want of a finite value, are those of the first point.
   Bucket Finish(Reduction reduction) const;
 
+  // ---- quantiles; of an accumulator that keeps values ----
+  // Only for quantiles: the rest of the point is in a piece.
+  void AddValue(double value) {
+    if (std::isfinite(value)) values_->Add(value);
+  }
+  // Appends them to *out; NaN where there is no finite value. False: they are
+  // sketched.
+  bool AppendQuantiles(absl::Span<const double> quantiles,
+                       std::vector<double>* out) const;
+  size_t value_bytes() const { return values_ ? values_->bytes() : 0; }
+
  private:
   void AddEnds(const Piece& piece);
   void AddFinite(const Piece& piece);
@@ -71,6 +92,7 @@ class BucketAccumulator {
   uint32_t first_worker_ = 0;
   uint32_t last_worker_ = 0;
   bool empty_ = true;
+  std::unique_ptr<QuantileSketch> values_;
 };
 
 }  // namespace waterflow::storage

@@ -61,16 +61,19 @@ absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
 }
 
 // No part at all when there is nothing in it.
-absl::Status AnswerBuckets(const SeriesPart& head, std::vector<Bucket> buckets,
+// `quantiles` has as many for each bucket.
+absl::Status AnswerBuckets(const SeriesPart& head,
+                           const std::vector<Bucket>& buckets,
+                           const std::vector<double>& quantiles,
                            const PartSink& sink) {
+  const size_t per_bucket =
+      buckets.empty() ? 0 : quantiles.size() / buckets.size();
   for (size_t begin = 0; begin < buckets.size(); begin += kPartPoints) {
     const size_t end = std::min(buckets.size(), begin + kPartPoints);
     SeriesPart part = head;
-    if (begin == 0 && end == buckets.size()) {
-      part.buckets = std::move(buckets);
-      return sink(std::move(part));
-    }
     part.buckets.assign(buckets.begin() + begin, buckets.begin() + end);
+    part.quantiles.assign(quantiles.begin() + begin * per_bucket,
+                          quantiles.begin() + end * per_bucket);
     if (absl::Status status = sink(std::move(part)); !status.ok()) {
       return status;
     }
@@ -140,14 +143,14 @@ class MetricAnswer {
       absl::Status s = Fill(*worker, /*order=*/0, &table);
       if (!s.ok()) return s;
       head_.worker = workers_[worker->worker.value];
-      s = AnswerBuckets(head_, table.Finish(Reduction::kMean), sink_);
+      s = AnswerBuckets(head_, table.Finish(Reduction::kMean), {}, sink_);
       if (!s.ok()) return s;
     }
     return absl::OkStatus();
   }
 
   absl::Status SendReducedBuckets(const MetricPlan& plan) {
-    BucketTable table(plan.span(), spec_.max_points);
+    BucketTable table(plan.span(), spec_.max_points, keep_values());
     std::vector<bool> heard(workers_.size());
     for (const WorkerPlan& worker : plan.workers()) {
       const uint32_t rank = ranks_[worker.worker.value];
@@ -156,11 +159,11 @@ class MetricAnswer {
       if (!s.ok()) return s;
       heard[rank] = table.additions() > before;
     }
-    return SendReduced(heard, table.Finish(head_.reduction));
+    return SendReduced(heard, table);
   }
 
   absl::Status SendReducedSteps(const MetricPlan& plan) {
-    StepTable table;
+    StepTable table(keep_values());
     std::vector<bool> heard(workers_.size());
     // Their memory is used again for each group.
     std::vector<Series> group;
@@ -193,12 +196,14 @@ class MetricAnswer {
       if (points >= kGroupPoints) flush();
     }
     flush();
-    return SendReduced(heard, table.Finish(head_.reduction));
+    return SendReduced(heard, table);
   }
 
-  // Buckets that name workers by rank, of which those heard have points.
-  absl::Status SendReduced(const std::vector<bool>& heard,
-                           std::vector<Bucket> buckets) {
+  // The buckets of a table, which name workers by rank; those heard have
+  // points.
+  template <typename Table>
+  absl::Status SendReduced(const std::vector<bool>& heard, const Table& table) {
+    std::vector<Bucket> buckets = table.Finish(head_.reduction);
     std::vector<uint32_t> places(heard.size());
     std::vector<const Worker*> by_rank(heard.size());
     for (size_t id = 0; id < workers_.size(); ++id) {
@@ -212,16 +217,27 @@ class MetricAnswer {
       bucket.min_worker = places[bucket.min_worker];
       bucket.max_worker = places[bucket.max_worker];
     }
-    return AnswerBuckets(head_, std::move(buckets), sink_);
+    std::vector<double> quantiles;
+    if (keep_values()) {
+      quantiles = table.Quantiles(spec_.quantiles, &head_.quantiles_exact);
+    }
+    return AnswerBuckets(head_, buckets, quantiles, sink_);
   }
 
   absl::Status Fill(const WorkerPlan& worker, uint32_t order,
                     BucketTable* table) {
-    absl::Status s = Admit((worker.ordered ? 0 : worker.rows * kPointBytes) +
-                               table->size() * kBucketBytes,
-                           "buckets");
+    absl::Status s =
+        Admit((worker.ordered ? 0 : worker.rows * kPointBytes) + HeldBy(*table),
+              "buckets");
     return s.ok() ? filler_.Fill(worker, order, table) : s;
   }
+
+  template <typename Table>
+  uint64_t HeldBy(const Table& table) const {
+    return table.size() * kBucketBytes +
+           (keep_values() ? table.value_bytes() : 0);
+  }
+  bool keep_values() const { return !spec_.quantiles.empty(); }
 
   std::vector<const WorkerPlan*> ByRank(const MetricPlan& plan) const {
     std::vector<const WorkerPlan*> all;
@@ -270,6 +286,27 @@ absl::Status CheckReadSpec(const ReadSpec& spec) {
   if (spec.max_points > kMaxReadPoints) {
     return absl::InvalidArgumentError(absl::StrCat(
         "max_points ", spec.max_points, ": at most ", kMaxReadPoints));
+  }
+  if (spec.quantiles.size() > kMaxReadQuantiles) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("quantiles: ", spec.quantiles.size(), " given, at most ",
+                     kMaxReadQuantiles, " are allowed"));
+  }
+  for (size_t i = 0; i < spec.quantiles.size(); ++i) {
+    if (spec.quantiles[i] >= 0 && spec.quantiles[i] <= 1) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "quantiles[", i, "]: ", spec.quantiles[i], " is not from 0 to 1"));
+  }
+  if (!spec.quantiles.empty() && spec.reduction == Reduction::kNone) {
+    return absl::InvalidArgumentError(
+        "quantiles: they are over workers; give a reduction too");
+  }
+  if (spec.attempt.has_value() && spec.all_attempts) {
+    return absl::InvalidArgumentError(
+        "attempt: give one, or all_attempts, not both");
+  }
+  if (spec.attempt == 0u) {
+    return absl::InvalidArgumentError("attempt 0: attempts count from 1");
   }
   if (spec.reduction > Reduction::kDefault) {
     return absl::InvalidArgumentError(

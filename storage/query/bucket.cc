@@ -5,7 +5,8 @@
 
 namespace waterflow::storage {
 
-BucketTable::BucketTable(Interval span, uint32_t max_points) {
+BucketTable::BucketTable(Interval span, uint32_t max_points, bool keep_values)
+    : keep_values_(keep_values) {
   assert(span.first <= span.last && max_points >= 1);
   const auto buckets_less_one = [&] {
     return static_cast<uint64_t>(span.last >> shift_) -
@@ -21,7 +22,7 @@ BucketAccumulator& BucketTable::At(size_t cell) {
   ++additions_;
   uint32_t& place = places_[cell];
   if (place == 0) {
-    accumulators_.emplace_back();
+    accumulators_.emplace_back(keep_values_);
     cells_.push_back(cell);
     place = static_cast<uint32_t>(accumulators_.size());
   }
@@ -57,18 +58,38 @@ void BucketTable::AddPiece(const Piece& piece) {
   At(CellOf(piece.first_position)).AddPiece(piece);
 }
 
-std::vector<Bucket> BucketTable::Finish(Reduction reduction) const {
+std::vector<size_t> BucketTable::Order() const {
   std::vector<size_t> order(cells_.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   // Nearly always they are in order.
   std::sort(order.begin(), order.end(),
             [this](size_t a, size_t b) { return cells_[a] < cells_[b]; });
+  return order;
+}
+
+std::vector<Bucket> BucketTable::Finish(Reduction reduction) const {
   std::vector<Bucket> buckets;
-  buckets.reserve(order.size());
-  for (const size_t i : order) {
+  buckets.reserve(cells_.size());
+  for (const size_t i : Order()) {
     buckets.push_back(accumulators_[i].Finish(reduction));
   }
   return buckets;
+}
+
+std::vector<double> BucketTable::Quantiles(absl::Span<const double> quantiles,
+                                           bool* exact) const {
+  std::vector<double> all;
+  *exact = true;
+  for (const size_t i : Order()) {
+    *exact = accumulators_[i].AppendQuantiles(quantiles, &all) && *exact;
+  }
+  return all;
+}
+
+size_t BucketTable::value_bytes() const {
+  size_t bytes = 0;
+  for (const BucketAccumulator& a : accumulators_) bytes += a.value_bytes();
+  return bytes;
 }
 
 void BucketTable::Clear() {

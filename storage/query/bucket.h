@@ -31,11 +31,13 @@ struct SeriesView {
 class BucketTable {
  public:
   // Precondition: span.first <= span.last, max_points >= 1.
-  BucketTable(Interval span, uint32_t max_points);
+  // `keep_values`: for quantiles.
+  BucketTable(Interval span, uint32_t max_points, bool keep_values = false);
 
   // Points that lie in the span.
   void Add(const SeriesView& series);
-  // Points that were measured already and lie in one bucket of the span.
+  // Points that were measured already and lie in one bucket of the span. Not
+  // for quantiles.
   void AddPiece(const Piece& piece);
   bool InOneBucket(int64_t first, int64_t last) const {
     return CellOf(first) == CellOf(last);
@@ -48,6 +50,13 @@ class BucketTable {
 
   // Ascending; those without a point are left out.
   std::vector<Bucket> Finish(Reduction reduction) const;
+  // For each of these buckets the quantiles asked for; *exact says whether all
+  // are.
+  std::vector<double> Quantiles(absl::Span<const double> quantiles,
+                                bool* exact) const;
+  // What the values take that are kept for quantiles.
+  size_t value_bytes() const;
+  bool keeps_values() const { return keep_values_; }
   // Forgets all points.
   void Clear();
 
@@ -59,7 +68,10 @@ class BucketTable {
                       static_cast<uint64_t>(first_cell_);
   }
   BucketAccumulator& At(size_t cell);
+  // Of the accumulators, by number of the bucket.
+  std::vector<size_t> Order() const;
 
+  const bool keep_values_;
   int shift_ = 0;  // 0 to 63
   // Where even 2^63 is too narrow: one bucket around 0.
   bool all_ = false;

@@ -35,7 +35,9 @@ absl::Status BucketFiller::FillFromStrip(const PlannedStrip& planned,
     buckets->Add({order, points.positions.subspan(begin, end - begin),
                   points.values.subspan(begin, end - begin)});
   };
-  absl::StatusOr<const StripSummary*> found = SummaryOf(planned);
+  absl::StatusOr<const StripSummary*> found = nullptr;
+  // Quantiles take every point.
+  if (!buckets->keeps_values()) found = SummaryOf(planned);
   if (!found.ok()) return found.status();
   const StripSummary* const summary = *found;
   const bool one_bucket =

@@ -40,6 +40,8 @@ struct RunView {
   std::vector<MetricView> metrics;
   // From which step on an attempt hides the lower ones.
   absl::btree_map<uint32_t, int64_t> hiding_steps;
+  // Absent: all of them.
+  std::optional<uint32_t> only_attempt;
   std::vector<LostRange> lost;
   // Of a run that another was forked from, what is read for that: attempts up
   // to this one, and rows with a step below this one.
@@ -49,6 +51,7 @@ struct RunView {
   bool Selects(const Strip& strip) const {
     return (!selected.has_value() || selected->contains(strip.worker)) &&
            strip.attempt <= last_attempt &&
+           strip.attempt == only_attempt.value_or(strip.attempt) &&
            (strip.has_step || !steps_below.has_value());
   }
   // Rows of `attempt` with a step at or beyond this step are hidden; absent:

@@ -31,8 +31,11 @@ absl::StatusOr<const std::vector<SealedRows>*> SealedReader::Rows(
     for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix);
          it->Next()) {
       const absl::string_view key = ToView(it->key());
-      absl::StatusOr<AxisBlock> axis =
-          AxisBlock::Parse(std::string(ToView(it->value())));
+      // Not the iterator's value, which would have to be copied.
+      absl::StatusOr<SharedBytes> bytes =
+          database_->GetShared(Family::kAxis, key);
+      if (!bytes.ok()) return NameKey(bytes.status(), "axis", key);
+      absl::StatusOr<AxisBlock> axis = AxisBlock::Parse(*std::move(bytes));
       if (!axis.ok()) return NameKey(axis.status(), "axis", key);
       ByteReader number(key.substr(prefix.size()));
       found->push_back({.generation = generation->id,
@@ -60,14 +63,15 @@ absl::StatusOr<const T*> SealedReader::ReadTile(Family family,
   if (it != cache->end()) return it->second.get();
   const std::string key = TileKey(rows.generation, run_, place.schema,
                                   rows.worker_block, first_metric);
-  absl::StatusOr<std::string> bytes = database_->Get(family, key);
+  absl::StatusOr<SharedBytes> bytes = database_->GetShared(family, key);
   if (!bytes.ok()) return NameKey(bytes.status(), name, key);
-  if (cached_bytes_ + bytes->size() > kCacheBytes) {
+  const size_t size = bytes->view().size();
+  if (cached_bytes_ + size > kCacheBytes) {
     blocks_.clear();
     summaries_.clear();
     cached_bytes_ = 0;
   }
-  cached_bytes_ += bytes->size();
+  cached_bytes_ += size;
   absl::StatusOr<T> tile = T::Parse(*std::move(bytes));
   if (!tile.ok()) return NameKey(tile.status(), name, key);
   if (tile->strip_count() != rows.axis.strips().size()) {

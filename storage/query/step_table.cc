@@ -197,7 +197,9 @@ void StepTable::Admit(absl::Span<const int64_t> steps) {
       places_[at] = static_cast<uint32_t>(accumulators_.size() + fresh);
     }
   }
-  accumulators_.resize(accumulators_.size() + fresh_.size());
+  for (size_t i = 0; i < fresh_.size(); ++i) {
+    accumulators_.emplace_back(keep_values_);
+  }
 }
 
 void StepTable::AddTogether(absl::Span<const SeriesView> workers) {
@@ -212,6 +214,9 @@ void StepTable::AddTogether(absl::Span<const SeriesView> workers) {
           accumulators_[places_[seeker.Seek(steps[begin + i])]];
       if (measured) {
         accumulator.AddPiece(tile.At(i));
+        for (size_t w = 0; keep_values_ && w < workers.size(); ++w) {
+          accumulator.AddValue(workers[w].values[begin + i]);
+        }
         continue;
       }
       for (const SeriesView& series : workers) {
@@ -229,6 +234,22 @@ std::vector<Bucket> StepTable::Finish(Reduction reduction) const {
     buckets.push_back(accumulators_[place].Finish(reduction));
   }
   return buckets;
+}
+
+std::vector<double> StepTable::Quantiles(absl::Span<const double> quantiles,
+                                         bool* exact) const {
+  std::vector<double> all;
+  *exact = true;
+  for (const uint32_t place : places_) {
+    *exact = accumulators_[place].AppendQuantiles(quantiles, &all) && *exact;
+  }
+  return all;
+}
+
+size_t StepTable::value_bytes() const {
+  size_t bytes = 0;
+  for (const BucketAccumulator& a : accumulators_) bytes += a.value_bytes();
+  return bytes;
 }
 
 }  // namespace waterflow::storage

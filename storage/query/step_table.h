@@ -21,12 +21,20 @@ namespace waterflow::storage {
 // are measured side by side, and what was added can be forgotten.
 class StepTable {
  public:
+  // `keep_values`: for quantiles.
+  explicit StepTable(bool keep_values = false) : keep_values_(keep_values) {}
+
   // Each worker once, in the order of workers.
   void Add(absl::Span<const SeriesView> workers);
 
   size_t size() const { return steps_.size(); }
   // Ascending.
   std::vector<Bucket> Finish(Reduction reduction) const;
+  // For each step the quantiles asked for; *exact says whether all are.
+  std::vector<double> Quantiles(absl::Span<const double> quantiles,
+                                bool* exact) const;
+  // What the values take that are kept for quantiles.
+  size_t value_bytes() const;
 
  private:
   // Makes place for ascending steps.
@@ -34,6 +42,7 @@ class StepTable {
   // Workers at the same steps.
   void AddTogether(absl::Span<const SeriesView> workers);
 
+  const bool keep_values_;
   std::vector<int64_t> steps_;    // ascending
   std::vector<uint32_t> places_;  // of the accumulator of each
   std::vector<BucketAccumulator> accumulators_;
