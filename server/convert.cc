@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "server/convert_question.h"
 #include "server/wire.h"
 
 namespace waterflow::server {
@@ -110,6 +111,28 @@ absl::StatusOr<storage::Uuid> RunIdFromProto(absl::string_view field,
   if (id.ok()) return id;
   return absl::InvalidArgumentError(
       absl::StrCat(field, ": ", id.status().message()));
+}
+
+absl::StatusOr<std::vector<storage::Uuid>> RunIdsFromProto(
+    absl::string_view field,
+    const google::protobuf::RepeatedPtrField<std::string>& hex) {
+  std::vector<storage::Uuid> ids;
+  for (int i = 0; i < hex.size(); ++i) {
+    const absl::StatusOr<storage::Uuid> id =
+        RunIdFromProto(absl::StrCat(field, "[", i, "]"), hex[i]);
+    if (!id.ok()) return id.status();
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+std::optional<std::vector<storage::Worker>> WorkersFromProto(
+    const google::protobuf::RepeatedPtrField<v1::Worker>& workers) {
+  if (workers.empty()) return std::nullopt;
+  std::vector<storage::Worker> all;
+  all.reserve(workers.size());
+  for (const v1::Worker& worker : workers) all.push_back(FromProto(worker));
+  return all;
 }
 
 storage::Worker FromProto(const v1::Worker& worker) {
@@ -262,12 +285,10 @@ absl::StatusOr<storage::WriteOptions> FromProto(v1::WriteRequest request) {
 
 absl::StatusOr<storage::ReadSpec> FromProto(const v1::ReadRequest& request) {
   storage::ReadSpec spec;
-  for (int i = 0; i < request.run_ids_size(); ++i) {
-    const absl::StatusOr<storage::Uuid> run =
-        RunIdFromProto(absl::StrCat("run_ids[", i, "]"), request.run_ids(i));
-    if (!run.ok()) return run.status();
-    spec.runs.push_back(*run);
-  }
+  absl::StatusOr<std::vector<storage::Uuid>> runs =
+      RunIdsFromProto("run_ids", request.run_ids());
+  if (!runs.ok()) return runs.status();
+  spec.runs = *std::move(runs);
   spec.metrics.assign(request.metrics().begin(), request.metrics().end());
   spec.workers = WorkersFromProto(request.workers());
   const absl::StatusOr<storage::Axis> axis = AxisFromProto(request.axis());
@@ -292,6 +313,14 @@ absl::StatusOr<storage::ReadSpec> FromProto(const v1::ReadRequest& request) {
   spec.quantiles.assign(request.quantiles().begin(), request.quantiles().end());
   if (request.attempt() != 0) spec.attempt = request.attempt();
   spec.all_attempts = request.all_attempts();
+  spec.metric_patterns = PatternsFromProto(request);
+  if (request.has_run_filter())
+    spec.run_filter = FromProto(request.run_filter());
+  spec.worker_filter = WorkerFilterFromProto(request);
+  absl::StatusOr<std::vector<storage::Derivation>> derivations =
+      FromProto(request.derivations());
+  if (!derivations.ok()) return derivations.status();
+  spec.derivations = *std::move(derivations);
   return spec;
 }
 

@@ -33,6 +33,15 @@ grpc::Status ToGrpc(const absl::Status& status);
 absl::StatusOr<storage::Uuid> RunIdFromProto(absl::string_view field,
                                              absl::string_view hex);
 
+// The same of a list.
+absl::StatusOr<std::vector<storage::Uuid>> RunIdsFromProto(
+    absl::string_view field,
+    const google::protobuf::RepeatedPtrField<std::string>& hex);
+
+// Absent when there are none, which means all.
+std::optional<std::vector<storage::Worker>> WorkersFromProto(
+    const google::protobuf::RepeatedPtrField<v1::Worker>& workers);
+
 storage::Worker FromProto(const v1::Worker& worker);
 void ToProto(const storage::Worker& worker, v1::Worker* out);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/convert.h"
+#include "server/convert_question.h"
 #include "server/convert_workers.h"
 
 namespace waterflow::server {
@@ -52,15 +53,11 @@ grpc::Status QueryService::Read(grpc::ServerContext* context,
 grpc::Status QueryService::ListMetrics(grpc::ServerContext*,
                                        const v1::ListMetricsRequest* request,
                                        v1::ListMetricsResponse* response) {
-  const absl::StatusOr<storage::Uuid> run =
-      RunIdFromProto("run_id", request->run_id());
-  if (!run.ok()) return ToGrpc(run.status());
-  const absl::StatusOr<std::vector<storage::Metric>> metrics =
-      engine_->ListMetrics(*run);
-  if (!metrics.ok()) return ToGrpc(metrics.status());
-  for (const storage::Metric& metric : *metrics) {
-    ToProto(metric, response->add_metrics());
-  }
+  const absl::StatusOr<storage::MetricListSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  const absl::StatusOr<storage::MetricPage> page = engine_->FindMetrics(*spec);
+  if (!page.ok()) return ToGrpc(page.status());
+  ToProto(*page, response);
   return grpc::Status::OK;
 }
 
@@ -129,6 +126,12 @@ grpc::Status QueryService::Missing(grpc::ServerContext*,
   if (!missing.ok()) return ToGrpc(missing.status());
   ToProto(*missing, response);
   return grpc::Status::OK;
+}
+
+grpc::Status QueryService::Tail(grpc::ServerContext* context,
+                                const v1::TailRequest* request,
+                                grpc::ServerWriter<v1::TailResponse>* out) {
+  return ToGrpc(tails_.Serve(context, *request, out));
 }
 
 }  // namespace waterflow::server

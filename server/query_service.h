@@ -2,6 +2,7 @@
 #ifndef WATERFLOW_SERVER_QUERY_SERVICE_H_
 #define WATERFLOW_SERVER_QUERY_SERVICE_H_
 
+#include "server/tails.h"
 #include "storage/engine.h"
 #include "waterflow/v1/query.grpc.pb.h"
 
@@ -9,7 +10,8 @@ namespace waterflow::server {
 
 class QueryService final : public v1::Query::Service {
  public:
-  explicit QueryService(storage::Engine* engine) : engine_(engine) {}
+  explicit QueryService(storage::Engine* engine)
+      : engine_(engine), tails_(engine) {}
 
   // Streams the parts as the engine finds them; a client that leaves stops the
   // read at the next part.
@@ -34,9 +36,16 @@ class QueryService final : public v1::Query::Service {
   grpc::Status Missing(grpc::ServerContext* context,
                        const v1::MissingRequest* request,
                        v1::MissingResponse* response) override;
+  grpc::Status Tail(grpc::ServerContext* context,
+                    const v1::TailRequest* request,
+                    grpc::ServerWriter<v1::TailResponse>* out) override;
+
+  // Ends subscriptions, which else go on as long as their readers.
+  void EndTails() { tails_.End(); }
 
  private:
   storage::Engine* const engine_;
+  Tails tails_;
 };
 
 }  // namespace waterflow::server

@@ -48,6 +48,7 @@ std::string Server::address() const { return AddressOf(options_, *front_); }
 absl::Status Server::Shutdown() {
   if (std::exchange(shut_down_, true)) return absl::OkStatus();
   health_.StopServing();
+  query_.EndTails();
   if (front_ != nullptr) front_->Shutdown(options_.drain_grace);
   return engine_->Close();
 }

@@ -32,10 +32,12 @@
 #include "absl/time/time.h"
 #include "storage/backup.h"
 #include "storage/ingest_backend.h"
+#include "storage/metric_list.h"
 #include "storage/model/ids.h"
 #include "storage/model/limits.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
+#include "storage/tail.h"
 #include "storage/verify.h"
 #include "storage/worker_questions.h"
 
@@ -289,7 +291,13 @@ class Engine : public IngestBackend {
   virtual absl::StatusOr<WriteResult> Write(WriteOptions options) = 0;
   virtual absl::StatusOr<ReadSummary> Read(const ReadSpec& spec,
                                            const PartSink& sink) = 0;
+  // The subscription begins at this moment.
+  virtual absl::StatusOr<std::unique_ptr<Tail>> OpenTail(
+      const TailSpec& spec) = 0;
+  // All of a run, by name.
   virtual absl::StatusOr<std::vector<Metric>> ListMetrics(const Uuid& run) = 0;
+  virtual absl::StatusOr<MetricPage> FindMetrics(
+      const MetricListSpec& spec) = 0;
   virtual absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(
       const Uuid& run) = 0;
   virtual absl::StatusOr<std::vector<LastValue>> LastValues(

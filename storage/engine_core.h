@@ -1,7 +1,8 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
 // engine_open.cc (life), engine_tracking.cc, engine_search.cc,
-// engine_ingest.cc, engine_quota.cc, engine_read.cc, engine_keep.cc.
+// engine_ingest.cc, engine_quota.cc, engine_selection.cc, engine_read.cc,
+// engine_metrics.cc, engine_tail.cc, engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -30,6 +31,7 @@
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/lineage.h"
+#include "storage/query/metric_matcher.h"
 #include "storage/search/run_search.h"
 
 namespace waterflow::storage {
@@ -71,7 +73,9 @@ class EngineCore : public Engine, public SessionCatalog {
   // Values out.
   absl::StatusOr<ReadSummary> Read(const ReadSpec& spec,
                                    const PartSink& sink) override;
+  absl::StatusOr<std::unique_ptr<Tail>> OpenTail(const TailSpec& spec) override;
   absl::StatusOr<std::vector<Metric>> ListMetrics(const Uuid& run) override;
+  absl::StatusOr<MetricPage> FindMetrics(const MetricListSpec& spec) override;
   absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(const Uuid& run) override;
   absl::StatusOr<std::vector<LastValue>> LastValues(
       const LastValuesSpec& spec) override;
@@ -90,6 +94,8 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<VerifyReport> Verify(const VerifyObserver& observer) override;
 
  private:
+  friend class EngineTail;  // engine_tail.cc
+
   struct StreamName {
     RunId run;
     Uuid stream;
@@ -148,6 +154,24 @@ class EngineCore : public Engine, public SessionCatalog {
   Run ToRun(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK; or UNAVAILABLE once closing has begun.
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Read() with runs and metrics by their names, and nothing derived.
+  absl::StatusOr<ReadSummary> ReadSelected(const ReadSpec& spec,
+                                           const PartSink& sink);
+  // The ids of the runs that the filter finds, in its order.
+  absl::StatusOr<std::vector<Uuid>> FindRunIds(const RunFilter& filter);
+  // Names of metrics of these runs that match.
+  absl::StatusOr<std::vector<std::string>> MatchMetrics(
+      const std::vector<Uuid>& runs, const MetricMatcher& matcher);
+  // Calls `take` with the metrics of a run and of what it was forked from, some
+  // at a time so that no lock is held for long; some may come twice.
+  absl::Status ForEachMetric(
+      const Uuid& run,
+      const std::function<void(MetricId, const std::string& name)>& take);
+
+  // As the nearest of these runs, of one lineage, says it.
+  static Metric MetadataOf(absl::Span<const RunState* const> states,
+                           MetricId id, const std::string& name);
 
   // What a read of these metrics (empty: all) and workers needs of a run and of
   // what it was forked from. Metrics that none of them has are left out.

@@ -9,6 +9,7 @@
 #include "storage/model/names.h"
 #include "storage/query/answer.h"
 #include "storage/query/lineage.h"
+#include "storage/query/select.h"
 
 namespace waterflow::storage {
 
@@ -70,6 +71,19 @@ void ChooseAttempts(const ReadSpec& spec, Lineage* lineage,
   if (!spec.all_attempts && !spec.attempt.has_value()) return;
   run.hiding_steps.clear();
   run.only_attempt = spec.attempt;
+}
+
+// Whether one of the runs has a worker that is read. A run without any has
+// nothing that could be missed.
+bool AnyWorker(const std::vector<Lineage>& lineages) {
+  bool none_selected = false;
+  for (const Lineage& lineage : lineages) {
+    for (const RunView& view : lineage.runs) {
+      if (!view.selected.has_value() || !view.selected->empty()) return true;
+      none_selected = true;
+    }
+  }
+  return !none_selected;
 }
 
 // Of `view`, only what a fork of it reads.
@@ -166,8 +180,8 @@ std::vector<std::pair<std::string, MetricId>> EngineCore::MetricsOf(
   return metrics;
 }
 
-absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
-                                             const PartSink& sink) {
+absl::StatusOr<ReadSummary> EngineCore::ReadSelected(const ReadSpec& spec,
+                                                     const PartSink& sink) {
   if (absl::Status s = CheckReadSpec(spec); !s.ok()) return s;
   if (spec.at_least > state_.position()) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -177,13 +191,26 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
   ReadSummary summary;
   std::vector<Lineage> lineages;
   size_t found = 0;
+  absl::Status passed_over;
   for (const Uuid& run : spec.runs) {
     absl::StatusOr<Lineage> lineage =
         LineageOf(run, spec.metrics, spec.workers);
+    // Of runs that a filter found, those that lack what is asked for are passed
+    // over.
+    if (spec.run_filter.has_value() && absl::IsNotFound(lineage.status())) {
+      passed_over = lineage.status();
+      continue;
+    }
     if (!lineage.ok()) return lineage.status();
+    for (RunView& view : lineage->runs) KeepWorkers(spec.worker_filter, &view);
     found += lineage->metrics().size();
     ChooseAttempts(spec, &*lineage, &summary.attempts);
     lineages.push_back(*std::move(lineage));
+  }
+  if (lineages.empty()) return passed_over;
+  if (!AnyWorker(lineages)) {
+    return absl::NotFoundError(
+        "workers, ranks, roles: the runs have no worker like that");
   }
   if (found == 0) {
     return absl::NotFoundError(absl::StrCat(
@@ -219,17 +246,22 @@ absl::StatusOr<std::vector<Metric>> EngineCore::ListMetrics(const Uuid& run) {
   const std::vector<const RunState*> states = LineageStates(**state);
   std::vector<Metric> metrics;
   for (const auto& [name, id] : MetricsOf(states, {})) {
-    Metric metric;
-    for (const RunState* of : states) {
-      const auto it = of->metadata.find(id);
-      if (it == of->metadata.end()) continue;
-      metric = it->second;
-      break;
-    }
-    metric.name = name;
-    metrics.push_back(std::move(metric));
+    metrics.push_back(MetadataOf(states, id, name));
   }
   return metrics;
+}
+
+Metric EngineCore::MetadataOf(absl::Span<const RunState* const> states,
+                              MetricId id, const std::string& name) {
+  Metric metric;
+  for (const RunState* of : states) {
+    const auto it = of->metadata.find(id);
+    if (it == of->metadata.end()) continue;
+    metric = it->second;
+    break;
+  }
+  metric.name = name;
+  return metric;
 }
 
 absl::StatusOr<std::vector<WorkerInfo>> EngineCore::ListWorkers(

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "storage/derivation.h"
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
+#include "storage/selection.h"
 
 namespace waterflow::storage {
 
@@ -44,6 +46,10 @@ struct ReadSpec {
   bool all_attempts = false;
   // Asked now and then; true ends the read with CANCELLED. Null: never.
   std::function<bool()> cancelled = nullptr;
+  MetricPatterns metric_patterns;       // beside `metrics`
+  std::optional<RunFilter> run_filter;  // in place of `runs`
+  WorkerFilter worker_filter;
+  std::vector<Derivation> derivations;
 };
 
 // Raw points as columns of equal length.

@@ -27,6 +27,18 @@ grpc::Status Pass(const std::string& address, grpc::ServerContext* context,
   return Told((stub->*method)(call.get(), *request, response), address);
 }
 
+template <typename Response>
+grpc::Status PassStream(
+    const std::string& address, grpc::ClientContext* call,
+    std::unique_ptr<grpc::ClientReaderInterface<Response>> reader,
+    grpc::ServerWriter<Response>* out) {
+  Response part;
+  while (reader->Read(&part)) {
+    if (!out->Write(part)) call->TryCancel();  // the caller left
+  }
+  return Told(reader->Finish(), address);
+}
+
 }  // namespace
 
 grpc::Status TrackingPassThrough::CreateProject(
@@ -152,12 +164,16 @@ grpc::Status QueryPassThrough::Read(grpc::ServerContext* context,
                                     const v1::ReadRequest* request,
                                     grpc::ServerWriter<v1::ReadResponse>* out) {
   const auto call = grpc::ClientContext::FromServerContext(*context);
-  const auto reader = stub_->Read(call.get(), *request);
-  v1::ReadResponse part;
-  while (reader->Read(&part)) {
-    if (!out->Write(part)) call->TryCancel();  // the caller left
-  }
-  return Told(reader->Finish(), address_);
+  return PassStream(address_, call.get(), stub_->Read(call.get(), *request),
+                    out);
+}
+
+grpc::Status QueryPassThrough::Tail(grpc::ServerContext* context,
+                                    const v1::TailRequest* request,
+                                    grpc::ServerWriter<v1::TailResponse>* out) {
+  const auto call = grpc::ClientContext::FromServerContext(*context);
+  return PassStream(address_, call.get(), stub_->Tail(call.get(), *request),
+                    out);
 }
 
 grpc::Status WritePassThrough::Write(grpc::ServerContext* context,

@@ -95,6 +95,9 @@ class QueryPassThrough final : public v1::Query::Service {
   grpc::Status Missing(grpc::ServerContext* context,
                        const v1::MissingRequest* request,
                        v1::MissingResponse* response) override;
+  grpc::Status Tail(grpc::ServerContext* context,
+                    const v1::TailRequest* request,
+                    grpc::ServerWriter<v1::TailResponse>* out) override;
 
  private:
   const std::string address_;

@@ -9,8 +9,12 @@
 
 namespace waterflow::storage {
 
+uint64_t ChecksumOf(absl::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 void AppendChecksum(std::string* value) {
-  AppendFixed<uint64_t>(XXH3_64bits(value->data(), value->size()), value);
+  AppendFixed<uint64_t>(ChecksumOf(*value), value);
 }
 
 absl::StatusOr<absl::string_view> VerifyChecksum(absl::string_view value) {
@@ -20,7 +24,7 @@ absl::StatusOr<absl::string_view> VerifyChecksum(absl::string_view value) {
   }
   const absl::string_view body = value.substr(0, value.size() - 8);
   const uint64_t stored = LoadFixed<uint64_t>(body.data() + body.size());
-  const uint64_t found = XXH3_64bits(body.data(), body.size());
+  const uint64_t found = ChecksumOf(body);
   if (stored != found) {
     return absl::DataLossError(absl::StrFormat(
         "checksum is %016x, the bytes give %016x", stored, found));

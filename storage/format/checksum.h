@@ -4,12 +4,17 @@
 #ifndef WATERFLOW_STORAGE_FORMAT_CHECKSUM_H_
 #define WATERFLOW_STORAGE_FORMAT_CHECKSUM_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace waterflow::storage {
+
+// What AppendChecksum() appends: a number for some bytes, the same in every
+// process.
+uint64_t ChecksumOf(absl::string_view bytes);
 
 void AppendChecksum(std::string* value);
 

@@ -48,6 +48,7 @@ struct HeadBatchView {
 struct Head {
   WorkerId worker;
   uint64_t first_row = 0;  // row index of the first row here
+  uint64_t end_row = 0;    // and of the one that comes next
   std::vector<HeadBatch> batches;
 };
 

@@ -187,7 +187,7 @@ Head& LiveState::HeadOf(Lane& lane) {
   if (head == nullptr) {
     head = std::make_unique<Head>();
     head->worker = worker;
-    head->first_row = lane.count->rows;
+    head->first_row = head->end_row = lane.count->rows;
     open_->bytes += sizeof(Head);
   }
   lane.head = head.get();
@@ -223,6 +223,7 @@ void LiveState::Applier::Batch(Lane& lane, HeadBatch batch, uint64_t next_row,
   lane.activity->Seen(lane.name.worker, batch.received_ns);
   if (batch.has_step) lane.stepped_attempt = batch.attempt;
   head.batches.push_back(std::move(batch));
+  head.end_row += rows;
   lane.next_row = next_row;
   lane.count->rows += rows;
   lane.count->values += values;
@@ -430,6 +431,92 @@ Snapshot LiveState::TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
     }
   }
   return snapshot;
+}
+
+std::vector<LaneRows> LiveState::RowsOf(RunId run) {
+  std::vector<LaneRows> rows;
+  MutexLock lock(&mutex_);
+  for (auto it = counts_.lower_bound({run, SchemaId{0}, WorkerId{0}});
+       it != counts_.end() && it->first.run == run; ++it) {
+    rows.push_back({it->first.schema, it->first.worker, it->second->rows});
+  }
+  return rows;
+}
+
+UnreadRows LiveState::TakeUnread(
+    RunId run, absl::Span<const SchemaId> schemas,
+    const absl::flat_hash_set<WorkerId>* workers,
+    absl::FunctionRef<uint64_t(SchemaId, WorkerId)> next_row_of,
+    std::pair<SchemaId, WorkerId> first_lane, uint64_t max_rows) {
+  UnreadRows unread;
+  MutexLock lock(&mutex_);
+  for (const auto& generation : generations_) {
+    if (generation->runs.contains(run)) {
+      unread.generations.push_back(generation);
+    }
+  }
+  for (const SchemaId schema : schemas) {
+    for (auto it = counts_.lower_bound({run, schema, WorkerId{0}});
+         it != counts_.end() && it->first.run == run &&
+         it->first.schema == schema;
+         ++it) {
+      const WorkerId worker = it->first.worker;
+      if (workers != nullptr && !workers->contains(worker)) continue;
+      const uint64_t next_row = next_row_of(schema, worker);
+      const uint64_t end_row = it->second->rows;
+      if (next_row >= end_row) continue;
+      unread.lanes.push_back({schema, worker, next_row, end_row, {}});
+    }
+  }
+  std::rotate(unread.lanes.begin(),
+              std::find_if(unread.lanes.begin(), unread.lanes.end(),
+                           [&](const UnreadLane& lane) {
+                             return std::pair(lane.schema, lane.worker) >=
+                                    first_lane;
+                           }),
+              unread.lanes.end());
+  const Unsealed* const sources[] = {sealing_.get(), open_.get()};
+  uint64_t rows = 0;
+  size_t taken = 0;
+  for (; taken < unread.lanes.size() && rows < max_rows; ++taken) {
+    UnreadLane& lane = unread.lanes[taken];
+    rows += lane.end_row - lane.next_row;
+    for (const Unsealed* source : sources) {
+      if (source == nullptr) continue;
+      const auto table = source->tables.find({run, lane.schema});
+      if (table == source->tables.end()) continue;
+      const auto head = table->second->heads.find(lane.worker);
+      if (head == table->second->heads.end()) continue;
+      if (unread.pins.empty() || unread.pins.back() != table->second) {
+        unread.pins.push_back(table->second);
+      }
+      AddUnread(*head->second, max_rows, &lane);
+    }
+  }
+  unread.cut = taken < unread.lanes.size();
+  unread.lanes.resize(taken);
+  return unread;
+}
+
+void LiveState::AddUnread(const Head& head, uint64_t max_rows,
+                          UnreadLane* lane) {
+  const uint64_t next_row = lane->next_row;
+  if (head.end_row <= next_row) return;
+  // From the back: who is nearly up to date looks at few of them.
+  size_t first = head.batches.size();
+  uint64_t row = head.end_row;
+  while (first > 0 && row > next_row) {
+    --first;
+    row -= head.batches[first].rows - head.batches[first].skip;
+  }
+  HeadPart& part = lane->heads.emplace_back();
+  part.first_row = row;
+  for (size_t i = first; i < head.batches.size(); ++i) {
+    if (row >= next_row && row - next_row >= max_rows) break;
+    part.batches.emplace_back(head.batches[i]);
+    row += head.batches[i].rows - head.batches[i].skip;
+  }
+  part.end_row = row;
 }
 
 RunActivity LiveState::activity(RunId run) {

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/database/database.h"
@@ -40,6 +41,38 @@ struct Snapshot {
   // Per schema asked for; rows of an older Unsealed come first.
   absl::btree_map<SchemaId, std::vector<HeadRows>> heads;
   std::vector<std::shared_ptr<const HeadTable>> pins;  // of `heads`
+};
+
+// Rows of one worker and schema.
+struct LaneRows {
+  SchemaId schema;
+  WorkerId worker;
+  uint64_t rows = 0;
+};
+
+// Batches of a head that follow each other: rows [first_row, end_row).
+struct HeadPart {
+  uint64_t first_row = 0;
+  uint64_t end_row = 0;
+  std::vector<HeadBatchView> batches;
+};
+
+// A worker's rows of one schema from some row on: the front of it in
+// generations, the rest in heads.
+struct UnreadLane {
+  SchemaId schema;
+  WorkerId worker;
+  uint64_t next_row = 0;
+  uint64_t end_row = 0;
+  std::vector<HeadPart> heads;  // in row order
+};
+
+// Holds what it points to.
+struct UnreadRows {
+  std::vector<std::shared_ptr<const Generation>> generations;  // oldest first
+  std::vector<UnreadLane> lanes;
+  bool cut = false;  // others have unread rows too
+  std::vector<std::shared_ptr<const HeadTable>> pins;
 };
 
 class LiveState {
@@ -116,6 +149,16 @@ class LiveState {
   // ---- reading ----
   Snapshot TakeSnapshot(RunId run, absl::Span<const SchemaId> schemas,
                         const absl::flat_hash_set<WorkerId>* workers);
+  // By schema, then worker.
+  std::vector<LaneRows> RowsOf(RunId run);
+  // What each worker (null: of all) has of these schemas from `next_row_of` on:
+  // lane by lane from `first_lane` on and then those before it, until these
+  // have `max_rows`. What was read before costs nothing.
+  UnreadRows TakeUnread(
+      RunId run, absl::Span<const SchemaId> schemas,
+      const absl::flat_hash_set<WorkerId>* workers,
+      absl::FunctionRef<uint64_t(SchemaId, WorkerId)> next_row_of,
+      std::pair<SchemaId, WorkerId> first_lane, uint64_t max_rows);
   // Zeros for a run that nothing is known of.
   RunActivity activity(RunId run);
   // Rows of each worker of a run.
@@ -147,6 +190,7 @@ class LiveState {
   void Touch(const std::shared_ptr<Lane>& lane)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Head& HeadOf(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void AddUnread(const Head& head, uint64_t max_rows, UnreadLane* lane);
   void NoteRecord() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lanes that no session holds and no seal must write are forgotten.
   void ForgetIdleLanes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -48,6 +48,23 @@ inline constexpr size_t kMaxOrderBy = 16;
 inline constexpr size_t kMaxSearchFields = 64;
 inline constexpr size_t kMaxSearchProjects = 1000;
 inline constexpr uint32_t kDefaultSearchPageSize = 100;
+inline constexpr size_t kMaxMetricPatterns = 64;
+inline constexpr size_t kMaxMetricPatternBytes = 1024;
+// Memory of one compiled pattern.
+inline constexpr int64_t kMaxMetricPatternMemoryBytes = 256 << 10;
+inline constexpr size_t kMaxRankRanges = 1024;
+inline constexpr size_t kMaxRoles = 64;
+inline constexpr size_t kMaxDerivations = 8;
+// Points or buckets of two metrics of a run that wait for each other.
+inline constexpr size_t kMaxPairedPoints = 4u << 20;
+inline constexpr size_t kMaxFuzzyBytes = 64;
+// Of ListMetrics: metadata of metrics in a page.
+inline constexpr size_t kMaxMetricPageBytes = 2u << 20;
+inline constexpr uint64_t kMaxTailRows = 1000000;
+// (schema, worker) pairs of all runs of a subscription.
+inline constexpr size_t kMaxTailLanes = 65536;
+inline constexpr size_t kMaxTailTokenBytes = 1u << 20;
+inline constexpr uint32_t kMaxTails = 64;
 // Points or buckets in one part of an answer.
 inline constexpr size_t kPartPoints = 65536;
 

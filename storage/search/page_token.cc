@@ -124,8 +124,7 @@ uint64_t SearchHash(const std::vector<std::string>& projects,
   for (const std::string& project : projects) AppendString(project, &bytes);
   AppendString(filter, &bytes);
   for (const std::string& order : order_by) AppendString(order, &bytes);
-  AppendChecksum(&bytes);
-  return LoadFixed<uint64_t>(bytes.data() + bytes.size() - sizeof(uint64_t));
+  return ChecksumOf(bytes);
 }
 
 }  // namespace waterflow::storage
