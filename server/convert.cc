@@ -68,15 +68,6 @@ storage::Interval IntervalFromProto(const v1::Range& range) {
   return interval;
 }
 
-std::optional<std::vector<storage::Worker>> WorkersFromProto(
-    const google::protobuf::RepeatedPtrField<v1::Worker>& workers) {
-  if (workers.empty()) return std::nullopt;
-  std::vector<storage::Worker> all;
-  all.reserve(workers.size());
-  for (const v1::Worker& worker : workers) all.push_back(FromProto(worker));
-  return all;
-}
-
 void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out) {
   out->add_first_position(bucket.first_position);
   out->add_last_position(bucket.last_position);

@@ -68,9 +68,6 @@ absl::StatusOr<storage::WriteOptions> FromProto(v1::WriteRequest request);
 
 // ---- query ----
 storage::Interval IntervalFromProto(const v1::Range& range);
-// Absent: all.
-std::optional<std::vector<storage::Worker>> WorkersFromProto(
-    const google::protobuf::RepeatedPtrField<v1::Worker>& workers);
 // `reduced`: it names the workers of its extremes.
 void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out);
 absl::StatusOr<storage::ReadSpec> FromProto(const v1::ReadRequest& request);

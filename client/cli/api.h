@@ -51,6 +51,13 @@ absl::StatusOr<Response> Call(
 absl::StatusOr<std::vector<v1::Run>> AllRuns(Api& api,
                                              const std::string& project);
 
+// What ListMetrics answers, page after page, up to `limit` metrics and folders
+// (0: all).
+absl::StatusOr<v1::ListMetricsResponse> AllMetrics(
+    Api& api, v1::ListMetricsRequest request, uint32_t limit = 0);
+absl::StatusOr<v1::ListMetricsResponse> AllMetrics(Api& api,
+                                                   const std::string& run_id);
+
 }  // namespace waterflow::cli
 
 #endif  // WATERFLOW_CLIENT_CLI_API_H_

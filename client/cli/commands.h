@@ -23,6 +23,7 @@ void AddProjectCommand(CLI::App& app, Session* session);
 void AddRunCommand(CLI::App& app, Session* session);
 void AddMetricCommand(CLI::App& app, Session* session);
 void AddQueryCommand(CLI::App& app, Session* session);
+void AddTailCommand(CLI::App& app, Session* session);
 void AddWorkersCommand(CLI::App& app, Session* session);
 void AddRankCommand(CLI::App& app, Session* session);
 void AddMissingCommand(CLI::App& app, Session* session);

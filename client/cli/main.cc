@@ -14,6 +14,7 @@ constexpr char kExamples[] = R"(Examples:
   waterflow run list
   waterflow query --run lm_base --metric train/loss --reduce mean --format chart
   waterflow query --run lm_base --metric train/loss --worker 3 --step-range 100:200
+  waterflow tail --run lm_base --metric train/loss --last 10
   waterflow workers --run lm_base --metric train/loss
   waterflow import --format trace examples/trace --speed 20
   waterflow export --format csv --run lm_base lm_base.csv
@@ -50,6 +51,7 @@ int Main(int argc, char** argv) {
   AddSlowestCommand(app, &session);
   AddMissingCommand(app, &session);
   AddQueryCommand(app, &session);
+  AddTailCommand(app, &session);
   AddImportCommand(app, &session);
   AddExportCommand(app, &session);
   AddFlushCommand(app, &session);

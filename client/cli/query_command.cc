@@ -12,24 +12,25 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/cli/derivations.h"
 #include "client/cli/format.h"
 #include "client/cli/query_output.h"
 #include "client/cli/select.h"
+#include "client/cli/selection_options.h"
 #include "client/cli/terminal.h"
 
 namespace waterflow::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> runs;
-  std::vector<std::string> metrics;
-  std::vector<std::string> workers;
+  SelectionOptions selection;
   std::string step_range;
   std::string time_range;
   std::optional<uint32_t> points;
   std::string reduce;
   std::vector<double> quantiles;
   std::string attempt;
+  std::vector<std::string> derive;
   std::string axis = "step";
   std::string format = "table";
 };
@@ -60,11 +61,6 @@ uint32_t DefaultPoints(const Options& options) {
 }
 
 absl::Status FillRanges(const Options& options, v1::ReadRequest* request) {
-  for (const std::string& text : options.workers) {
-    auto worker = ParseWorker(text);
-    if (!worker.ok()) return worker.status();
-    *request->add_workers() = *worker;
-  }
   if (!options.step_range.empty()) {
     auto range = ParseStepRange(options.step_range);
     if (!range.ok()) return range.status();
@@ -88,10 +84,11 @@ void WarnOfLostRows(const v1::ReadSummary& summary) {
 
 absl::Status Query(Api& api, const Options& options) {
   v1::ReadRequest request;
-  if (absl::Status status = FillRanges(options, &request); !status.ok()) {
-    return status;
+  for (const absl::Status& status : {FillSelection(options.selection, &request),
+                                     FillRanges(options, &request)}) {
+    if (!status.ok()) return status;
   }
-  auto runs = FindRuns(api, options.runs);
+  auto runs = SelectedRuns(api, options.selection);
   if (!runs.ok()) return runs.status();
   Answer answer;
   answer.axis = AxisOf(options.axis);
@@ -100,7 +97,6 @@ absl::Status Query(Api& api, const Options& options) {
     answer.run_names[run.id()] = run.name();
     answer.run_starts[run.id()] = run.start_ns();
   }
-  for (const std::string& metric : options.metrics) request.add_metrics(metric);
   request.set_axis(answer.axis);
   request.set_max_points(options.points.value_or(DefaultPoints(options)));
   request.set_reduction(ReductionOf(options.reduce));
@@ -111,6 +107,11 @@ absl::Status Query(Api& api, const Options& options) {
     request.set_all_attempts(true);
   } else if (absl::SimpleAtoi(options.attempt, &attempt)) {
     request.set_attempt(attempt);
+  }
+  for (const std::string& text : options.derive) {
+    auto derivation = ParseDerivation(text);
+    if (!derivation.ok()) return derivation.status();
+    *request.add_derivations() = *std::move(derivation);
   }
   auto summary = api.reader.Read(
       request, [&answer](const v1::SeriesPart& part) { answer.Add(part); });
@@ -142,27 +143,14 @@ void AddQueryCommand(CLI::App& app, Session* session) {
       "--step-range 100:120 --points 0\n"
       "  waterflow query --run lm_base --run lm_diverge --metric train/loss "
       "--reduce default --axis relative\n"
+      "  waterflow query --filter \"params.lr = '3e-4'\" --metric 'grad/*' "
+      "--ranks 0-63 --reduce mean\n"
+      "  waterflow query --run lm_base --metric train/loss --reduce mean "
+      "--derive ema:0.9\n"
       "  waterflow query --run lm_base --metric perf/step_time_s --format csv "
       "> "
       "step_time.csv");
-  query
-      ->add_option("--run", options->runs,
-                   "Id, first digits of it, or name; may be repeated")
-      ->type_name("RUN")
-      ->allow_extra_args(false)
-      ->required();
-  query
-      ->add_option("--metric", options->metrics,
-                   "Name of a metric; may be repeated")
-      ->type_name("METRIC")
-      ->allow_extra_args(false)
-      ->required();
-  query
-      ->add_option("--worker", options->workers,
-                   "Only this worker; may be repeated")
-      ->type_name("[ROLE:]RANK")
-      ->allow_extra_args(false)
-      ->check(ParsedBy(ParseWorker));
+  AddSelectionOptions(query, &options->selection);
   query
       ->add_option("--step-range", options->step_range,
                    "Steps A to B, both included; either may be left out")
@@ -206,6 +194,14 @@ void AddQueryCommand(CLI::App& app, Session* session) {
         return absl::StrCat("\"", text,
                             "\" is no attempt: expected 1 or more, or all");
       });
+  query
+      ->add_option("--derive", options->derive,
+                   "Compute: ema:WEIGHT, ema:half=N, rate[:step|:second], "
+                   "cumulative, difference:A,B or ratio:A,B; may be repeated, "
+                   "one behind the other")
+      ->type_name("DERIVATION")
+      ->allow_extra_args(false)
+      ->check(ParsedBy(ParseDerivation));
   query->add_option("--axis", options->axis, "What to order and bucket by")
       ->type_name("")
       ->check(CLI::IsMember({"step", "time", "relative"}))

@@ -120,6 +120,30 @@ absl::StatusOr<v1::Worker> ParseWorker(const std::string& text) {
   return worker;
 }
 
+absl::StatusOr<v1::RankRange> ParseRankRange(const std::string& text) {
+  const std::vector<std::string> ends = absl::StrSplit(text, '-');
+  v1::RankRange range;
+  bool good = ends.size() <= 2 && !text.empty() && text != "-";
+  uint32_t rank = 0;
+  if (good && !ends.front().empty()) {
+    good = absl::SimpleAtoi(ends.front(), &rank);
+    range.set_first(rank);
+  }
+  if (good && !ends.back().empty()) {
+    good = absl::SimpleAtoi(ends.back(), &rank);
+    range.set_last(rank);
+  }
+  if (good) return range;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", text,
+      "\" is no range of ranks: expected A-B, such as 0-63, 64- or "
+      "7"));
+}
+
+bool IsGlob(const std::string& metric) {
+  return metric.find_first_of("*?[") != std::string::npos;
+}
+
 absl::StatusOr<v1::Range> ParseStepRange(const std::string& text) {
   return ParseRange(text, ":", "A:B in steps, such as 100:200, 100: or :200",
                     [](const std::string& end) -> std::optional<int64_t> {

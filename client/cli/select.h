@@ -22,6 +22,12 @@ absl::StatusOr<std::vector<v1::Run>> FindRuns(
 // [ROLE:]RANK
 absl::StatusOr<v1::Worker> ParseWorker(const std::string& text);
 
+// A-B, both included; either may be left out. A alone is A-A.
+absl::StatusOr<v1::RankRange> ParseRankRange(const std::string& text);
+
+// Whether the name of a metric is meant as a glob: it holds * ? or [.
+bool IsGlob(const std::string& metric);
+
 // A:B, both included; either may be left out.
 absl::StatusOr<v1::Range> ParseStepRange(const std::string& text);
 

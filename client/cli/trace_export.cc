@@ -104,9 +104,7 @@ class RunCollector {
 
 absl::Status ReadWholeRun(Api& api, const v1::Run& run,
                           const client::Reader::PartSink& sink) {
-  v1::ListMetricsRequest list;
-  list.set_run_id(run.id());
-  auto metrics = Call(*api.query, &v1::Query::Stub::ListMetrics, list);
+  auto metrics = AllMetrics(api, run.id());
   if (!metrics.ok()) return metrics.status();
   for (int from = 0; from < metrics->metrics_size(); from += kMetricsAtOnce) {
     v1::ReadRequest request;

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "client/cli/derivations.h"
 #include "client/cli/format.h"
 #include "client/cli/select.h"
 #include "client/cli/table.h"
@@ -181,6 +182,41 @@ TEST(TracePlan, NamesSayWhatAMetricIs) {
   EXPECT_EQ(describe("train/loss", "loss").goal(), v1::GOAL_MINIMIZE);
   EXPECT_EQ(describe("val/accuracy", "loss").goal(), v1::GOAL_MAXIMIZE);
   EXPECT_EQ(describe("lr", "lr").goal(), v1::GOAL_UNSPECIFIED);
+}
+
+TEST(SelectTest, RangesOfRanksAreReadOrRefused) {
+  const auto range = [](const std::string& text) {
+    const auto r = ParseRankRange(text);
+    return r.ok() ? r->ShortDebugString() : "bad";
+  };
+  EXPECT_EQ(range("0-63"), "first: 0 last: 63");
+  EXPECT_EQ(range("64-"), "first: 64");
+  EXPECT_EQ(range("-7"), "last: 7");
+  EXPECT_EQ(range("7"), "first: 7 last: 7");
+  for (const char* text :
+       {"", "-", "a", "1-2-3", "1-x", "-1-2", "5000000000"}) {
+    EXPECT_EQ(range(text), "bad") << text;
+  }
+}
+
+TEST(DerivationsTest, AreReadOrRefused) {
+  const auto derivation = [](const std::string& text) {
+    const auto d = ParseDerivation(text);
+    return d.ok() ? d->ShortDebugString() : "bad";
+  };
+  EXPECT_EQ(derivation("ema:0.5"), "ema { weight: 0.5 }");
+  EXPECT_EQ(derivation("ema:half=100"), "ema { half_life: 100 }");
+  EXPECT_EQ(derivation("rate"), "rate { }");
+  EXPECT_EQ(derivation("rate:second"), "rate { per: RATE_UNIT_SECOND }");
+  EXPECT_EQ(derivation("cumulative"), "cumulative { }");
+  EXPECT_EQ(derivation("difference:a/b,c:d"),
+            "difference { metric: \"a/b\" other: \"c:d\" }");
+  EXPECT_EQ(derivation("ratio:a,b"), "ratio { metric: \"a\" other: \"b\" }");
+  for (const char* text :
+       {"", "ema", "ema:x", "rate:hour", "cumulative:1", "difference:a",
+        "ratio:a,", "ratio:a,b,c", "ema;0.5"}) {
+    EXPECT_EQ(derivation(text), "bad") << text;
+  }
 }
 
 }  // namespace
