@@ -31,6 +31,11 @@ int CatalogValue(const uint8_t* input, size_t size);
 // Input: a filter, or an order.
 int Search(const uint8_t* input, size_t size);
 
+// Input: a resume token without its checksum, which is put behind it.
+int TailToken(const uint8_t* input, size_t size);
+// Input: a glob, a regular expression or letters of a fuzzy search.
+int MetricPattern(const uint8_t* input, size_t size);
+
 }  // namespace waterflow::fuzz
 
 #endif  // WATERFLOW_TESTS_FUZZ_ENTRIES_H_

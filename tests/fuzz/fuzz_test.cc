@@ -129,6 +129,10 @@ TEST(FuzzTest, CatalogValuesFromAnEnemy) {
   RunEntry("catalogvalue", CatalogValue);
 }
 TEST(FuzzTest, SearchesFromAnEnemy) { RunEntry("search", Search); }
+TEST(FuzzTest, TailTokensFromAnEnemy) { RunEntry("tailtoken", TailToken); }
+TEST(FuzzTest, MetricPatternsFromAnEnemy) {
+  RunEntry("metricpattern", MetricPattern);
+}
 
 }  // namespace
 }  // namespace waterflow::fuzz
