@@ -240,7 +240,8 @@ void PrintTable(const Answer& answer, std::ostream& out) {
                     answer.summary.points_summarised())
       << " points, "
       << (answer.summary.exact() ? "every one is in the answer"
-                                 : "summed up into buckets")
+          : Bucketed(answer)     ? "summed up into buckets"
+                                 : "the answer is computed from them")
       << '\n';
 }
 
