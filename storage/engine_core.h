@@ -159,7 +159,8 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<ReadSummary> ReadSelected(const ReadSpec& spec,
                                            const PartSink& sink);
   // The ids of the runs that the filter finds, in its order.
-  absl::StatusOr<std::vector<Uuid>> FindRunIds(const RunFilter& filter);
+  absl::StatusOr<std::vector<Uuid>> FindRunIds(
+      const RunFilter& filter, const std::function<bool()>& cancelled);
   // Names of metrics of these runs that match.
   absl::StatusOr<std::vector<std::string>> MatchMetrics(
       const std::vector<Uuid>& runs, const MetricMatcher& matcher);

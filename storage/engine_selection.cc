@@ -34,7 +34,8 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
   if (!matcher.ok()) return matcher.status();
   ReadSpec named = spec;
   if (spec.run_filter.has_value()) {
-    absl::StatusOr<std::vector<Uuid>> runs = FindRunIds(*spec.run_filter);
+    absl::StatusOr<std::vector<Uuid>> runs =
+        FindRunIds(*spec.run_filter, spec.cancelled);
     if (!runs.ok()) return runs.status();
     named.runs = *std::move(runs);
   }
@@ -66,12 +67,13 @@ absl::StatusOr<ReadSummary> EngineCore::Read(const ReadSpec& spec,
 }
 
 absl::StatusOr<std::vector<Uuid>> EngineCore::FindRunIds(
-    const RunFilter& filter) {
+    const RunFilter& filter, const std::function<bool()>& cancelled) {
   absl::StatusOr<SearchPage> page = SearchRuns({.projects = filter.projects,
                                                 .filter = filter.filter,
                                                 .order_by = filter.order_by,
                                                 .page_size = filter.limit,
-                                                .page_token = ""});
+                                                .page_token = "",
+                                                .cancelled = cancelled});
   if (!page.ok()) {
     return absl::Status(
         page.status().code(),

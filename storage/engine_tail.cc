@@ -309,7 +309,8 @@ absl::StatusOr<std::unique_ptr<Tail>> EngineCore::OpenTail(
   }
   std::vector<Uuid> runs = selection.runs;
   if (selection.run_filter.has_value()) {
-    absl::StatusOr<std::vector<Uuid>> found = FindRunIds(*selection.run_filter);
+    absl::StatusOr<std::vector<Uuid>> found =
+        FindRunIds(*selection.run_filter, nullptr);
     if (!found.ok()) return found.status();
     runs = *std::move(found);
   }
