@@ -117,6 +117,7 @@ absl::StatusOr<MetricListing> MetricListing::Make(const MetricListSpec& spec) {
   absl::AsciiStrToLower(&listing.spec_.contains);
   absl::AsciiStrToLower(&listing.spec_.fuzzy);
   listing.question_ = QuestionOf(spec);
+  listing.page_size_ = spec.page_size == 0 ? kMaxPageSize : spec.page_size;
   if (!spec.page_token.empty()) {
     absl::StatusOr<Entry> behind =
         DecodeToken(spec.page_token, listing.question_);
@@ -129,44 +130,52 @@ absl::StatusOr<MetricListing> MetricListing::Make(const MetricListSpec& spec) {
 void MetricListing::Add(MetricId metric, const std::string& name) {
   if (!absl::StartsWith(name, spec_.prefix)) return;
   if (!ContainsIgnoringCase(name, spec_.contains)) return;
-  Entry entry;
+  uint32_t rank = 0;
   if (!spec_.fuzzy.empty()) {
     const std::optional<uint32_t> gap = FuzzyGap(name, spec_.fuzzy);
     if (!gap.has_value()) return;
     // Of equally good ones the shorter.
-    entry.rank =
+    rank =
         *gap * (kMaxMetricNameBytes + 1) + static_cast<uint32_t>(name.size());
   }
-  if (!seen_.insert(metric).second) return;
+  if (seen_.size() <= metric.value) seen_.resize(metric.value + 1);
+  if (seen_[metric.value]) return;
+  seen_[metric.value] = true;
   ++total_;
   if (spec_.tree) {
     const size_t slash = name.find('/', spec_.prefix.size());
     if (slash != std::string::npos) {
-      ++folders_[name.substr(0, slash + 1)];
+      ++folders_[absl::string_view(name).substr(0, slash + 1)];
       return;
     }
   }
-  entry.name = name;
-  entry.metric = metric;
-  if (behind_.has_value() && !(*behind_ < entry)) return;
-  entries_.push_back(std::move(entry));
+  Offer(rank, name, metric, 0);
+}
+
+void MetricListing::Offer(uint32_t rank, absl::string_view name,
+                          MetricId metric, uint64_t folder_metrics) {
+  if (behind_.has_value() && !behind_->IsBefore(rank, name)) return;
+  if (bound_.has_value() && bound_->IsBefore(rank, name)) return;
+  entries_.push_back({rank, std::string(name), metric, folder_metrics});
+  if (entries_.size() >= 2 * (page_size_ + 1)) Shrink();
+}
+
+void MetricListing::Shrink() {
+  if (entries_.size() <= page_size_ + 1) return;
+  std::nth_element(entries_.begin(), entries_.begin() + page_size_,
+                   entries_.end());
+  entries_.resize(page_size_ + 1);
+  bound_ = entries_.back();
 }
 
 std::vector<MetricListing::Entry> MetricListing::TakePage(bool* more) {
   for (const auto& [prefix, metrics] : folders_) {
-    Entry entry;
-    entry.name = prefix;
-    entry.folder_metrics = metrics;
-    if (behind_.has_value() && !(*behind_ < entry)) continue;
-    entries_.push_back(std::move(entry));
+    Offer(0, prefix, MetricId(), metrics);
   }
-  const size_t size = spec_.page_size == 0 ? kMaxPageSize : spec_.page_size;
-  *more = entries_.size() > size;
-  if (*more) {
-    std::nth_element(entries_.begin(), entries_.begin() + size, entries_.end());
-    entries_.resize(size);
-  }
+  Shrink();
   std::sort(entries_.begin(), entries_.end());
+  *more = entries_.size() > page_size_;
+  if (*more) entries_.pop_back();
   return std::move(entries_);
 }
 

@@ -1,5 +1,5 @@
 // A page of a run's metrics: which names match, in which order, which of them
-// are next. Looks at every name, and sorts no more than a page.
+// are next. Looks at every name, and keeps and sorts little more than a page.
 #ifndef WATERFLOW_STORAGE_QUERY_METRIC_LISTING_H_
 #define WATERFLOW_STORAGE_QUERY_METRIC_LISTING_H_
 
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "storage/metric_list.h"
@@ -32,9 +31,11 @@ class MetricListing {
     MetricId metric;
     uint64_t folder_metrics = 0;  // 0: a metric
 
+    bool IsBefore(uint32_t other_rank, absl::string_view other_name) const {
+      return rank != other_rank ? rank < other_rank : name < other_name;
+    }
     friend bool operator<(const Entry& a, const Entry& b) {
-      if (a.rank != b.rank) return a.rank < b.rank;
-      return a.name < b.name;
+      return a.IsBefore(b.rank, b.name);
     }
   };
 
@@ -53,12 +54,21 @@ class MetricListing {
  private:
   MetricListing() = default;
 
+  // Keeps a candidate for the page. Most are seen to be none before anything is
+  // copied.
+  void Offer(uint32_t rank, absl::string_view name, MetricId metric,
+             uint64_t folder_metrics);
+  // Drops those that are behind the page and the entry that follows it.
+  void Shrink();
+
   MetricListSpec spec_;  // with `contains` and `fuzzy` in lowercase
+  size_t page_size_ = 0;
   uint64_t question_ = 0;
   std::optional<Entry> behind_;
   std::vector<Entry> entries_;
+  std::optional<Entry> bound_;  // none behind it is in the page
   absl::flat_hash_map<std::string, uint64_t> folders_;
-  absl::flat_hash_set<MetricId> seen_;
+  std::vector<bool> seen_;  // by MetricId
   uint64_t total_ = 0;
 };
 
