@@ -122,6 +122,27 @@ TEST_F(EngineTailTest, OnlyTheSelectionIsFollowed) {
   EXPECT_THAT((values[{"a", "", 2}]), ElementsAre(2));
 }
 
+TEST_F(EngineTailTest, RunsOfAFilterAreChosenWhenItBeginsAndKeptByItsToken) {
+  const Uuid a = MakeRun("a1");
+  const Uuid b = MakeRun("a2");
+  TailSpec spec;
+  spec.selection.run_filter = RunFilter{
+      .filter = "name LIKE 'a%'", .projects = {}, .order_by = {}, .limit = 0};
+  spec.selection.metrics = {"m"};
+  auto tail = Open(spec);
+  ASSERT_NE(tail, nullptr);
+  const Uuid later = MakeRun("a3");
+  for (const Uuid& run : {a, b, later}) Log(run, "m", 1, 1);
+  Values values;
+  spec.resume_token = Drain(tail.get(), &values);
+  EXPECT_THAT((values[{"m", "", 0}]), ElementsAre(1, 1));
+  tail = Open(spec);
+  ASSERT_NE(tail, nullptr);
+  for (const Uuid& run : {a, b, later}) Log(run, "m", 2, 2);
+  Drain(tail.get(), &values);
+  EXPECT_THAT((values[{"m", "", 0}]), ElementsAre(1, 1, 2, 2));
+}
+
 TEST_F(EngineTailTest, ALaterAttemptIsNamedAndHidesWhatItReplaces) {
   const Uuid run = MakeRun();
   for (int step = 0; step < 4; ++step) Log(run, "m", step, step);
@@ -222,7 +243,7 @@ TEST_F(EngineTailTest, EachPointComesOnceThroughSealsMergesAndRestarts) {
   Reopen();
   const Uuid run = MakeRun();
   constexpr uint32_t kWorkers = 3;
-  constexpr uint64_t kRows = 3000;
+  constexpr uint64_t kRows = 1500;
   const TailSpec spec = Following(run, "m*");
   std::unique_ptr<Tail> tail = Open(spec);
   ASSERT_NE(tail, nullptr);
@@ -284,6 +305,52 @@ TEST_F(EngineTailTest, EachPointComesOnceThroughSealsMergesAndRestarts) {
   ASSERT_EQ(values.size(), 2 * kWorkers);
   for (const auto& [series, got] : values) {
     ASSERT_EQ(got.size(), kRows) << std::get<0>(series);
+    for (uint64_t row = 0; row < kRows; ++row) {
+      ASSERT_EQ(got[row], static_cast<double>(row) * 0.5) << row;
+    }
+  }
+}
+
+TEST_F(EngineTailTest, EachPointComesOnceBesideWritersThatAreSealedAllTheTime) {
+  options_.seal_bytes = 8 << 10;
+  options_.merge_fan_in = 2;
+  Reopen();
+  const Uuid run = MakeRun();
+  const auto tail = Open(Following(run, "m"));
+  ASSERT_NE(tail, nullptr);
+  constexpr uint32_t kWorkers = 3;
+  constexpr uint64_t kRows = 20000;
+  std::vector<std::thread> writers;
+  std::atomic<bool> failed{false};
+  for (uint32_t rank = 0; rank < kWorkers; ++rank) {
+    writers.emplace_back([&, rank] {
+      auto stream = OpenStream(Opening(run, rank));
+      if (!stream.ok() || !stream->Declare(0, {"m"}).ok()) {
+        failed = true;
+        return;
+      }
+      for (uint64_t row = 0; row < kRows && !failed; row += 100) {
+        if (stream->Append(Rows(0, row, 100)).has_value() ||
+            !stream->observer->WaitFor(0, row + 100)) {
+          failed = true;
+        }
+      }
+    });
+  }
+  Values values;
+  const auto complete = [&] {
+    size_t points = 0;
+    for (const auto& [series, got] : values) points += got.size();
+    return points >= kWorkers * kRows;
+  };
+  while (!complete() && !failed) Drain(tail.get(), &values);
+  for (std::thread& writer : writers) writer.join();
+  ASSERT_FALSE(failed);
+  Drain(tail.get(), &values);
+  EXPECT_GT(engine_->Stats().seals, 10);
+  ASSERT_EQ(values.size(), kWorkers);
+  for (const auto& [series, got] : values) {
+    ASSERT_EQ(got.size(), kRows);
     for (uint64_t row = 0; row < kRows; ++row) {
       ASSERT_EQ(got[row], static_cast<double>(row) * 0.5) << row;
     }
