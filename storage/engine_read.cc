@@ -73,17 +73,14 @@ void ChooseAttempts(const ReadSpec& spec, Lineage* lineage,
   run.only_attempt = spec.attempt;
 }
 
-// Whether one of the runs has a worker that is read. A run without any has
-// nothing that could be missed.
+// Whether one of the runs has a worker that is read; all have been selected.
 bool AnyWorker(const std::vector<Lineage>& lineages) {
-  bool none_selected = false;
   for (const Lineage& lineage : lineages) {
     for (const RunView& view : lineage.runs) {
-      if (!view.selected.has_value() || !view.selected->empty()) return true;
-      none_selected = true;
+      if (!view.selected->empty()) return true;
     }
   }
-  return !none_selected;
+  return false;
 }
 
 // Of `view`, only what a fork of it reads.
@@ -208,7 +205,7 @@ absl::StatusOr<ReadSummary> EngineCore::ReadSelected(const ReadSpec& spec,
     lineages.push_back(*std::move(lineage));
   }
   if (lineages.empty()) return passed_over;
-  if (!AnyWorker(lineages)) {
+  if (!spec.worker_filter.empty() && !AnyWorker(lineages)) {
     return absl::NotFoundError(
         "workers, ranks, roles: the runs have no worker like that");
   }
