@@ -39,14 +39,6 @@ struct SelectionOptions {
 // the parsing.
 void AddSelectionOptions(CLI::App* command, SelectionOptions* options);
 
-// A check for an option: what cannot be read is wrong usage, not an error.
-template <typename Parse>
-std::function<std::string(const std::string&)> ParsedBy(Parse parse) {
-  return [parse](const std::string& text) {
-    return std::string(parse(text).status().message());
-  };
-}
-
 // Those that are named, or those that a search finds. By their names the answer
 // is printed, so the command line searches itself rather than by a run_filter.
 absl::StatusOr<std::vector<v1::Run>> SelectedRuns(
