@@ -1,0 +1,190 @@
+"""Reads back what was logged: waterflow.Client().query(...)."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from typing import Any, Optional, Sequence, Union
+
+from waterflow import settings
+from waterflow.api import enum, message, method, open_channel
+
+AXES = ("step", "time", "relative_time")
+REDUCTIONS = ("mean", "sum", "min", "max", "default")
+
+
+class Series:
+    """The points of one metric of one worker, or of all workers reduced.
+
+    `steps`, `times_ns` and `values` for raw points; `positions`, `count`, `mean`, `min`, `max`
+    and `values` for buckets and reduced answers. Each is a numpy array if numpy is installed,
+    else an array.array. A point without a step has step 0 and False in `has_step`.
+    """
+
+    def __init__(self, run_id: str, metric: str, role: str, rank: Optional[int]) -> None:
+        self.run_id = run_id
+        self.metric = metric
+        self.role = role
+        self.rank = rank
+        self.steps: Any = array("q")
+        self.times_ns: Any = array("q")
+        self.values: Any = array("d")
+        self.has_step: Any = array("b")
+        self.positions: Any = array("q")
+        self.count: Any = array("q")
+        self.mean: Any = array("d")
+        self.min: Any = array("d")
+        self.max: Any = array("d")
+
+    def _add(self, part: Any) -> None:
+        self.steps.extend(part.steps)
+        self.times_ns.extend(part.times_ns)
+        self.values.extend(part.values)
+        self.has_step.extend(part.has_step or [True] * len(part.steps))
+        buckets = part.buckets
+        self.positions.extend(buckets.first_position)
+        self.count.extend(buckets.count)
+        self.values.extend(buckets.value)
+        self.mean.extend(buckets.mean)
+        self.min.extend(buckets.min)
+        self.max.extend(buckets.max)
+
+    def _as_numpy(self) -> Series:
+        try:
+            import numpy
+        except ImportError:
+            return self
+        for name, column in vars(self).items():
+            if isinstance(column, array):
+                setattr(self, name, numpy.array(column))
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Series {self.metric} rank {self.rank}: {len(self.values)} values>"
+
+
+class Answer(list[Series]):
+    """The series of an answer. `exact`: every point is there as it was logged. `lost`: what is
+    known to be missing, as (metrics, rank, first row, end row)."""
+
+    exact = True
+    lost: list[tuple[list[str], int, int, int]] = []
+
+    def to_pandas(self) -> Any:
+        """A row for each point: run_id, metric, role, rank, step or position, time_ns, value."""
+        import pandas
+
+        return pandas.concat(
+            [
+                pandas.DataFrame(
+                    {
+                        "run_id": series.run_id,
+                        "metric": series.metric,
+                        "role": series.role,
+                        "rank": series.rank,
+                        "step": series.steps if len(series.steps) else series.positions,
+                        "time_ns": series.times_ns if len(series.times_ns) else None,
+                        "value": series.values,
+                    }
+                )
+                for series in self
+            ]
+            or [pandas.DataFrame()],
+            ignore_index=True,
+        )
+
+
+class Client:
+    """One connection to a server: `server`, else WATERFLOW_SERVER, else 127.0.0.1:7070. Errors
+    of the server are grpc.RpcError; they name the field, the value and the limit."""
+
+    def __init__(self, server: Optional[str] = None, timeout: float = 60) -> None:
+        self.server = server or os.environ.get("WATERFLOW_SERVER") or settings.DEFAULT_SERVER
+        self._timeout = timeout
+        self._channel = open_channel(self.server)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def query(
+        self,
+        run: Union[str, Sequence[str]],
+        metrics: Union[str, Sequence[str]],
+        ranks: Optional[Sequence[int]] = None,
+        role: str = "",
+        axis: str = "step",
+        steps: Optional[tuple[Optional[int], Optional[int]]] = None,
+        max_points: int = 0,
+        reduce: Optional[str] = None,
+    ) -> Answer:
+        """`run`, `metrics`: one or several. `steps`: first and last one, None for no bound.
+        `max_points`: at most so many buckets a series; 0, all points. `reduce`: the workers
+        become one series by "mean", "sum", "min", "max", or "default", what each metric says."""
+        settings.one_of("axis", axis, AXES)
+        request = message("ReadRequest")(
+            run_ids=[run] if isinstance(run, str) else run,
+            metrics=[metrics] if isinstance(metrics, str) else metrics,
+            workers=[{"role": role, "rank": rank} for rank in ranks or ()],
+            axis=enum("Axis")[f"AXIS_{axis.upper()}"],
+            max_points=max_points,
+        )
+        if steps is not None:
+            request.step_range.SetInParent()
+            for field, bound in zip(("first", "last"), steps):
+                if bound is not None:
+                    setattr(request.step_range, field, bound)
+        if reduce is not None:
+            settings.one_of("reduce", reduce, REDUCTIONS)
+            request.reduction = enum("Reduction")[f"REDUCTION_{reduce.upper()}"]
+        answer, found = Answer(), {}
+        for response in method(self._channel, "Query/Read")(request, timeout=self._timeout):
+            part = response.part
+            if part.metric:
+                rank = part.worker.rank if part.HasField("worker") else None
+                key = (part.run_id, part.metric, part.worker.role, rank)
+                if key not in found:
+                    found[key] = Series(*key)
+                    answer.append(found[key])
+                found[key]._add(part)
+            if response.HasField("summary"):
+                answer.exact = response.summary.exact
+                answer.lost = [
+                    (list(lost.metrics), lost.worker.rank, lost.first_row, lost.end_row)
+                    for lost in response.summary.lost
+                ]
+        for series in answer:
+            series._as_numpy()
+        return answer
+
+    def run(self, run_id: str) -> Any:
+        """What the server knows of a run: proto/waterflow/v1/tracking.proto, Run."""
+        return self._call("Tracking/GetRun", "GetRunRequest", run_id=run_id).run
+
+    def runs(self, project: str, filter: str = "", order_by: Sequence[str] = ()) -> list[Any]:
+        """Runs of a project that match; docs/search.md is the language."""
+        found: list[Any] = []
+        token = ""
+        while True:
+            page = self._call(
+                "Tracking/SearchRuns", "SearchRunsRequest", projects=[project], filter=filter,
+                order_by=order_by, page_token=token,
+            )  # fmt: skip
+            found += [entry.run for entry in page.runs]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def metrics(self, run_id: str) -> list[Any]:
+        return list(self._call("Query/ListMetrics", "ListMetricsRequest", run_id=run_id).metrics)
+
+    def workers(self, run_id: str) -> list[Any]:
+        return list(self._call("Query/ListWorkers", "ListWorkersRequest", run_id=run_id).workers)
+
+    def _call(self, path: str, request: str, **fields: Any) -> Any:
+        return method(self._channel, path)(message(request)(**fields), timeout=self._timeout)

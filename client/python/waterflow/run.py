@@ -1,0 +1,373 @@
+"""A run as the trainer has it: log() appends a row to the spool, everything else is a note in it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time as clock
+from collections.abc import Mapping
+from typing import Any, Optional, Sequence, Union
+
+from waterflow import facts, notices, values
+from waterflow.sender_start import ensure_sender
+from waterflow.spool_format import HAS_STEP
+from waterflow.spool_writer import SpoolWriter
+
+_time_ns = clock.time_ns
+CHECK_NS = 5_000_000_000  # how often log() looks whether the sender and the spool are there
+STATUSES = ("FINISHED", "FAILED", "KILLED")
+GOALS = {"minimize": 1, "min": 1, "maximize": 2, "max": 2}
+REDUCTIONS = {"mean": 1, "sum": 2, "min": 3, "max": 4}
+
+
+class Run:
+    """Made by waterflow.init(). Safe to use from threads, signal handlers and forked children.
+
+    No method raises in the training loop, unless `strict`; none waits for a disk sync, a server
+    or another process, but finish().
+    """
+
+    def __init__(self, spec: dict[str, Any], root: str, strict: bool, finish_seconds: float,
+                 segment_bytes: int, config: Any = None) -> None:  # fmt: skip
+        self._spec = spec
+        self._root = root
+        self._strict = strict
+        self._finish_seconds = finish_seconds
+        self._segment_bytes = segment_bytes
+        self._summary_texts: dict[str, str] = {}
+        self._pid = os.getpid()
+        self._pending: dict[Any, Any] = {}
+        self._is_finished = False
+        self._is_odd = False  # log() has to look closer: something is pending, or it is finished
+        self._check_at = 0
+        self._writer = SpoolWriter(root, self._describe, segment_bytes)
+        self.step = -1
+        """The last step that was logged."""
+        self.config = facts.Facts(config, self._tell_config)
+        """Settings. A param keeps its first value on the server."""
+        self.summary = facts.Facts(None, self._tell_summary)
+        """What remains to be said of the run, such as its best value."""
+
+    # Logging.
+
+    def log(
+        self,
+        data: Mapping[Any, Any],
+        step: Optional[int] = None,
+        time: Optional[float] = None,
+        commit: bool = True,
+    ) -> None:
+        """Logs one row: a number for each name.
+
+        `step`: a whole number; absent, the last one plus one. `time`: seconds since 1970;
+        absent, now. `commit=False` keeps the values until the next call that commits. What is
+        no number is left out alone, with one warning for each name.
+        """
+        if time is None and commit is True and not self._is_odd:
+            if step is None:
+                step = self.step + 1
+            if step.__class__ is int:
+                now = _time_ns()
+                try:
+                    is_done = self._writer.known_row(
+                        tuple(data), HAS_STEP, step, now, data.values()
+                    )
+                except Exception:
+                    is_done = False  # a value that struct does not take
+                if is_done:
+                    self.step = step
+                    if now > self._check_at:
+                        self._check(now)
+                    return
+        try:
+            self._log_slowly(data, step, time, commit)
+        except values.Refused:
+            raise
+        except Exception as error:
+            if self._strict:
+                raise
+            notices.warn_once("log", f"a row is left out: {type(error).__name__}: {error}")
+
+    def log_columns(
+        self,
+        data: Mapping[Any, Sequence[float]],
+        steps: Optional[Sequence[int]] = None,
+        times: Optional[Sequence[float]] = None,
+    ) -> None:
+        """Logs many rows at once: for each name a column of numbers, all of one length.
+        `steps`: one for each row; absent, they count on from the last. `times`: seconds since
+        1970; absent, now."""
+        try:
+            self._log_columns(data, steps, times)
+        except Exception as error:
+            if self._strict:
+                raise
+            notices.warn_once("columns", f"columns are left out: {error}")
+
+    def _log_slowly(self, data: Mapping[Any, Any], step: Any, time: Any, commit: bool) -> None:
+        if self._is_finished:
+            values.refuse(self._strict, "finished", "log() after finish() is left out")
+            return
+        if not isinstance(data, Mapping):
+            values.refuse(
+                self._strict, "data", f"log() takes a dict, not {type(data).__name__}: left out"
+            )
+            return
+        if not commit:
+            self._pending.update(data)
+            self._is_odd = True
+            return
+        if self._pending:
+            data, self._pending = {**self._pending, **data}, {}
+            self._is_odd = False
+        row = values.flat_row(data, self._strict)
+        if not row:
+            return
+        now = (None if time is None else values.unix_ns(time, self._strict)) or _time_ns()
+        step = self.step + 1 if step is None else values.whole_step(step, self._strict)
+        flags = 0 if step is None else HAS_STEP
+        names, numbers = tuple(row), list(row.values())
+        for first in range(0, len(names), values.MAX_ROW_METRICS):
+            last = first + values.MAX_ROW_METRICS
+            self._writer.row(names[first:last], flags, step or 0, now, numbers[first:last])
+        if step is not None:
+            self.step = step
+        self._check(_time_ns())
+
+    def _log_columns(self, data: Any, steps: Any, times: Any) -> None:
+        if self._is_finished:
+            values.refuse(self._strict, "finished", "log_columns() after finish() is left out")
+            return
+        columns = {
+            str(name): [values.number(value) for value in _plain_list(column)]
+            for name, column in data.items()
+        }
+        for name in columns:
+            fault = values.name_fault(name)
+            if fault:
+                raise values.Refused(f"column {name[:100]!r}: {fault}")
+        rows = len(next(iter(columns.values()), ()))
+        if steps is None:
+            steps = range(self.step + 1, self.step + 1 + rows)
+        whole = [values.whole_step(step, True) for step in _plain_list(steps)]
+        now = _time_ns()
+        stamps = [now] * rows
+        if times is not None:
+            stamps = [values.unix_ns(time, True) or now for time in _plain_list(times)]
+        for name, length in [*((n, len(c)) for n, c in columns.items()),
+                             ("steps", len(whole)), ("times", len(stamps))]:  # fmt: skip
+            if length != rows:
+                raise values.Refused(f"{name!r} has {length} values, the first column {rows}")
+        if rows:
+            self._writer.rows(tuple(columns), HAS_STEP, [s or 0 for s in whole], stamps,
+                              list(columns.values()))  # fmt: skip
+            self.step = whole[-1] or 0
+        self._check(_time_ns())
+
+    # Facts.
+
+    @property
+    def id(self) -> str:
+        """32 hexadecimal digits. All ranks of a launch have the same."""
+        return str(self._spec["run_id"])
+
+    @property
+    def name(self) -> Optional[str]:
+        return self._spec["name"]  # type: ignore[no-any-return]
+
+    @property
+    def project(self) -> str:
+        return str(self._spec["project"])
+
+    @property
+    def rank(self) -> int:
+        return int(self._spec["rank"])
+
+    @property
+    def world_size(self) -> int:
+        """0 if the launcher does not say."""
+        return int(self._spec["world_size"])
+
+    @property
+    def url(self) -> str:
+        return f"waterflow://{self._spec['server']}/runs/{self.id}"
+
+    @property
+    def dir(self) -> str:
+        """The folder that the spool lies in; `waterflow-sync` takes it."""
+        return self._root
+
+    @property
+    def lost_rows(self) -> int:
+        """Rows of this process that the disk did not take."""
+        return self._writer.lost
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self._spec["tags"])
+
+    @tags.setter
+    def tags(self, tags: Any) -> None:
+        new = facts.tags_of(tags)
+        self._spec["tags"].update(new)
+        self._tell({"tags": new})
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: Optional[str] = None,
+        goal: Optional[str] = None,
+        reduce: Optional[str] = None,
+        unit: Optional[str] = None,
+        **_: Any,
+    ) -> None:
+        """Says what is known of a metric, or of all that a pattern such as "val/*" matches.
+        `goal`: "minimize" or "maximize". `reduce`: how the values of several ranks become one,
+        "mean", "sum", "min" or "max". What a run was told first stays."""
+        try:
+            known: dict[str, Any] = {}
+            if step_metric:
+                known["step_metric"] = str(step_metric)
+            if goal:
+                known["goal"] = _choice("goal", goal, GOALS)
+            if reduce:
+                known["reduction"] = _choice("reduce", reduce, REDUCTIONS)
+            if unit:
+                known["unit"] = str(unit)
+            self._spec["metrics"][str(name)] = known
+            self._tell({"metrics": {str(name): known}})
+        except ValueError as error:
+            if self._strict:
+                raise
+            notices.warn_once(f"define {name}", f"define_metric({name!r}): {error}")
+
+    def _tell_config(self, content: dict[str, Any]) -> None:
+        texts = facts.flat_texts(content)
+        self._spec["params"].update(texts)
+        self._tell({"params": texts})
+
+    def _tell_summary(self, content: dict[str, Any]) -> None:
+        texts = {f"summary.{key}": text for key, text in facts.flat_texts(content).items()}
+        self._spec["tags"].update(texts)
+        self._tell({"tags": texts})
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        try:
+            if not self._is_finished:
+                self._writer.update(content)
+                self._check(_time_ns())
+        except Exception as error:
+            notices.warn_once("update", f"an update of the run is left out: {error}")
+
+    def _describe(self) -> dict[str, Any]:
+        """What the header of a segment says of the run and of this process."""
+        return {**self._spec, "pid": os.getpid(), "is_child": os.getpid() != self._spec["pid"]}
+
+    # The end.
+
+    def finish(
+        self, status: Union[str, int, None] = None, timeout: Optional[float] = None
+    ) -> None:
+        """Ends the run: "FINISHED" (the default), "FAILED" or "KILLED", or a process's exit
+        code. Waits `timeout` seconds at most (5, or 30 where a job's end is the sender's end)
+        until the server has everything; what is left then, the sender delivers later."""
+        if self._is_finished:
+            return
+        if isinstance(status, int):
+            status = "FAILED" if status else "FINISHED"
+        status = (status or "FINISHED").upper()
+        if status not in STATUSES:
+            raise ValueError(f"status is {status!r}, it must be one of {', '.join(STATUSES)}")
+        if self._pending:
+            self.log({})
+        self._is_finished = self._is_odd = True
+        try:
+            self._writer.end(status)
+            if self._writer.lost:
+                notices.say(f"{self._writer.lost} rows are lost: the disk did not take them")
+            if self._spec["mode"] == "online":
+                self._await_delivery(self._finish_seconds if timeout is None else timeout)
+        except Exception as error:
+            notices.warn_once("finish", f"finish: {type(error).__name__}: {error}")
+
+    def _await_delivery(self, seconds: float) -> None:
+        deadline = clock.monotonic() + seconds
+        left = [folder for folder in self._writer.folders if os.path.isdir(folder)]
+        if left:
+            ensure_sender(self._root)
+        while left and clock.monotonic() < deadline:
+            clock.sleep(0.02)
+            for folder in left:
+                if os.path.exists(os.path.join(folder, "refused")):
+                    with open(os.path.join(folder, "refused")) as reason:
+                        notices.say(f"run {self.id} is refused: {reason.read().strip()}")
+            left = [folder for folder in left if _is_waiting(folder)]
+        if left:
+            notices.say(
+                f"run {self.id}: not all is delivered after {seconds:g} s; the sender goes on"
+            )
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: Optional[type[BaseException]], *_: Any) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.finish("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
+
+    def _check(self, now: int) -> None:
+        """Every few seconds: is there a sender, is the spool still there?"""
+        if now <= self._check_at:
+            return
+        self._check_at = now + CHECK_NS
+        try:
+            self._writer.check()
+            if self._spec["mode"] == "online":
+                ensure_sender(self._root)
+        except Exception as error:
+            notices.warn_once("check", f"{type(error).__name__}: {error}")
+
+    # multiprocessing's spawn pickles: the child logs to the same run and worker.
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (
+            {**self._spec}, self._root, self._strict, self._finish_seconds, self._segment_bytes,
+            self.config.as_dict(), self.step,
+        )  # fmt: skip
+
+
+def _unpickled(spec: dict[str, Any], root: str, strict: bool, finish_seconds: float,
+               segment_bytes: int, config: Any, step: int) -> Run:  # fmt: skip
+    run = Run(spec, root, strict, finish_seconds, segment_bytes, config)
+    run.step = step
+    return run
+
+
+def _is_waiting(folder: str) -> bool:
+    return os.path.isdir(folder) and not os.path.exists(os.path.join(folder, "refused"))
+
+
+def _plain_list(column: Any) -> list[Any]:
+    return list(column.tolist() if hasattr(column, "tolist") else column)
+
+
+def _choice(field: str, value: str, choices: dict[str, int]) -> int:
+    if value not in choices:
+        raise ValueError(f"{field} is {value!r}, it must be one of {', '.join(choices)}")
+    return choices[value]
+
+
+class DisabledRun(Run):
+    """mode="disabled": every call does nothing."""
+
+    def log(self, *_: Any, **__: Any) -> None:
+        pass
+
+    log_columns = log
+
+    def _tell(self, content: dict[str, Any]) -> None:
+        pass
+
+    def finish(self, *_: Any, **__: Any) -> None:
+        pass

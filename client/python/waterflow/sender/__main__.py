@@ -1,0 +1,5 @@
+import sys
+
+from waterflow.sender.main import main
+
+sys.exit(main())

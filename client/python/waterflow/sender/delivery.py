@@ -1,0 +1,147 @@
+"""Delivers one spool: over and over one session, until everything is durable on the server.
+
+All that is remembered between two sessions lies in the spool and on the server: the reader
+begins with the oldest segment that is left, the server says which rows it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import time
+from typing import Any, Callable, Optional
+
+import grpc
+
+from waterflow import spool_format, spool_reader
+from waterflow.sender.launch import Joined, Refused, join
+from waterflow.sender.log import log
+from waterflow.sender.session import Ended, Gap, Session
+
+REFUSED_FILE = "refused"
+FOREVER = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
+BACKOFF_FIRST, BACKOFF_MOST = 0.1, 5.0
+
+
+class Delivery:
+    def __init__(
+        self, folder: str, channel_of: Callable[[str], Any], server: Optional[str] = None,
+        takes_offline: bool = False, until_caught_up: bool = False,
+    ) -> None:  # fmt: skip
+        """`server` takes the place of the one that the spool names. `until_caught_up` ends when
+        all that there is now is delivered, also when its writer lives."""
+        self.folder = folder
+        self.is_delivered = False
+        self.is_offline = False
+        self.unreachable_since: Optional[float] = None
+        self._channel_of = channel_of
+        self._server = server
+        self._takes_offline = takes_offline
+        self._until_caught_up = until_caught_up
+        self._held: dict[int, int] = {}
+        self._joined: Optional[Joined] = None
+        self._damage_told = 0
+
+    async def run(self) -> None:
+        """Returns when the spool is delivered, refused or not for a sender."""
+        pause = BACKOFF_FIRST
+        while True:
+            try:
+                await self._session()
+                return
+            except Refused as error:
+                self._refuse(str(error))
+                return
+            except Gap as gap:
+                self._held.update(gap.held)
+                log(f"{self.folder}: {gap}")
+                continue
+            except grpc.RpcError as error:
+                if error.code() in FOREVER:
+                    self._refuse(error.details())
+                    return
+                if self.unreachable_since is None:
+                    self.unreachable_since = time.monotonic()
+                    log(f"{self.folder}: {error.code().name}: {error.details()}")
+            except (OSError, Ended) as error:
+                log(f"{self.folder}: {error}")
+            if not os.path.isdir(self.folder):
+                return
+            await asyncio.sleep(pause * random.uniform(0.5, 1))
+            pause = BACKOFF_FIRST if self.unreachable_since is None else min(
+                pause * 2, BACKOFF_MOST
+            )  # fmt: skip
+
+    def has_writer(self) -> bool:
+        try:
+            newest = spool_reader.segments(self.folder)[-1]
+            return spool_reader.has_writer(
+                os.path.join(self.folder, spool_format.segment_name(newest))
+            )
+        except (OSError, IndexError):
+            return False
+
+    async def _session(self) -> None:
+        header = self._header()
+        if header is None:
+            return
+        reader = spool_reader.SpoolReader(self.folder)
+        try:
+            channel = self._channel_of(self._server or header["server"])
+            if self._joined is None:
+                self._joined = await join(channel, header)
+                log(f"{self.folder}: rank {header['rank']} of run {self._joined.run_id}")
+            session = Session(channel, reader, header, self._joined, self._held)
+            self._is_open(session)
+            await session.deliver(self._until_caught_up, lambda: self._is_open(session))
+            await self._tell_damage(session, reader)
+            if reader.is_done:
+                await session.tell_end()
+                shutil.rmtree(self.folder)
+                log(f"{self.folder}: delivered")
+            self.is_delivered = True
+        finally:
+            reader.close()
+
+    def _is_open(self, session: Session) -> None:
+        if session.is_open:
+            self.unreachable_since = None
+
+    def _header(self) -> Optional[dict[str, Any]]:
+        """The first one that can be read; None if there is nothing to deliver here (yet)."""
+        reader = spool_reader.SpoolReader(self.folder)
+        try:
+            for record in reader.records():
+                if record.kind == spool_format.HEADER:
+                    return self._checked(spool_reader.json_of(record))
+            if reader.is_done and reader.damaged_bytes:
+                raise Refused("no segment has a header that can be read")
+            return None
+        finally:
+            reader.close()
+
+    def _checked(self, header: dict[str, Any]) -> Optional[dict[str, Any]]:
+        if header["version"] > spool_format.VERSION:
+            raise Refused(
+                f"its format is version {header['version']}, this sender knows up to "
+                f"{spool_format.VERSION}"
+            )
+        self.is_offline = header["mode"] == "offline"
+        return header if self._takes_offline or not self.is_offline else None
+
+    async def _tell_damage(self, session: Session, reader: spool_reader.SpoolReader) -> None:
+        """As a tag of the run, for the rows themselves show as lost ranges."""
+        if reader.damaged_bytes > self._damage_told:
+            self._damage_told = reader.damaged_bytes
+            log(f"{self.folder}: {reader.damaged_bytes} damaged bytes")
+            await session.tell_damage(reader.damaged_bytes)
+
+    def _refuse(self, reason: str) -> None:
+        log(f"{self.folder}: refused: {reason}")
+        try:
+            with open(os.path.join(self.folder, REFUSED_FILE), "w") as file:
+                file.write(reason + "\n")
+        except OSError as error:
+            log(f"{self.folder}: {error}")

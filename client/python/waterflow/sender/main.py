@@ -1,0 +1,67 @@
+"""waterflow-sender: delivers what trainers of this machine leave in their spools.
+
+Trainers start it by themselves. As a service or sidecar it runs with --idle-seconds 0, for
+ever. Of several on one folder, one works and the others end at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+from typing import Optional, Sequence
+
+from waterflow import settings
+from waterflow.sender_start import LOCK_FILE
+
+
+def lock(root: str) -> Optional[int]:
+    """Makes this process the sender of the folder; None if there is one. The kernel releases
+    it, however the process ends."""
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    fd = os.open(os.path.join(root, LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    os.truncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(prog="waterflow-sender", description=__doc__)
+    parser.add_argument(
+        "--root", default=None, help="the folder of the spools (WATERFLOW_DIR, else a local one)"
+    )
+    parser.add_argument(
+        "--max-spool-bytes", type=int, default=None,
+        help="above it the oldest rows are deleted (WATERFLOW_MAX_SPOOL_BYTES, else 20 GiB or a "
+        "fifth of the free disk, whichever is less)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--idle-seconds", type=float, default=30.0, help="ends after so long without work; 0: never"
+    )
+    options = parser.parse_args(arguments)
+    root = settings.spool_root(options.root, "online")
+    most = settings.choose("MAX_SPOOL_BYTES", options.max_spool_bytes)
+    if lock(root) is None:
+        return 0
+
+    from waterflow.sender.log import log
+    from waterflow.sender.service import Service  # here, for it imports gRPC
+
+    service = Service(
+        root, None if most is None else int(most), options.idle_seconds or float("inf")
+    )
+    log(f"sender {os.getpid()} of {root}")
+    try:
+        asyncio.run(service.run())
+    except KeyboardInterrupt:
+        pass
+    log(f"sender {os.getpid()} ends")
+    return 0
+
+

@@ -1,0 +1,89 @@
+"""The sender of one spool root: finds spools and delivers all of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any, Optional
+
+import grpc.aio
+
+from waterflow.api import CHANNEL_OPTIONS
+from waterflow.sender.delivery import REFUSED_FILE, Delivery
+from waterflow.sender.log import log
+from waterflow.sender.room import make_room, spool_folders
+
+SCAN_SECONDS = 0.1
+ROOM_SECONDS = 5.0
+UNREACHABLE_SECONDS = 3600.0  # then, if no trainer is left, the next one may start a sender
+
+
+class Channels:
+    def __init__(self) -> None:
+        self._channels: dict[str, Any] = {}
+
+    def of(self, server: str) -> Any:
+        if server not in self._channels:
+            self._channels[server] = grpc.aio.insecure_channel(server, options=CHANNEL_OPTIONS)
+        return self._channels[server]
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+
+class Service:
+    def __init__(self, root: str, max_spool_bytes: Optional[int], idle_seconds: float) -> None:
+        self._root = root
+        self._max_spool_bytes = max_spool_bytes
+        self._idle_seconds = idle_seconds
+        self._channels = Channels()
+        self._tasks: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
+        self._not_ours: set[str] = set()  # offline spools, for waterflow-sync
+        self._busy_at = time.monotonic()
+        self._room_at = 0.0
+
+    async def run(self) -> None:
+        """Returns when there was nothing to do for a while."""
+        try:
+            while True:
+                self._scan()
+                now = time.monotonic()
+                if any(self._is_hopeful(delivery) for delivery, _ in self._tasks.values()):
+                    self._busy_at = now
+                elif now - self._busy_at > self._idle_seconds:
+                    return
+                if now > self._room_at:
+                    self._room_at = now + ROOM_SECONDS
+                    make_room(self._root, self._max_spool_bytes)
+                await asyncio.sleep(SCAN_SECONDS)
+        finally:
+            for _, task in self._tasks.values():
+                task.cancel()
+            await self._channels.close()
+
+    def _scan(self) -> None:
+        for folder, (delivery, task) in list(self._tasks.items()):
+            if not task.done():
+                continue
+            del self._tasks[folder]
+            if delivery.is_offline:
+                self._not_ours.add(folder)
+            elif task.exception() is not None:
+                log(f"{folder}: {task.exception()!r}")
+        for folder in spool_folders(self._root):
+            is_refused = os.path.exists(os.path.join(folder, REFUSED_FILE))
+            if folder in self._tasks or folder in self._not_ours or is_refused:
+                continue
+            delivery = Delivery(folder, self._channels.of)
+            self._tasks[folder] = (delivery, asyncio.ensure_future(delivery.run()))
+
+    @staticmethod
+    def _is_hopeful(delivery: Delivery) -> bool:
+        since = delivery.unreachable_since
+        return (
+            since is None
+            or time.monotonic() - since < UNREACHABLE_SECONDS
+            or delivery.has_writer()
+        )

@@ -1,0 +1,71 @@
+"""Starts the sender when none is there. The lock file is all that trainer and sender share: no
+pipe, no socket, so a sender that is killed or stopped is not felt."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import sys
+
+from waterflow import notices
+
+LOCK_FILE = "sender.lock"
+LOG_FILE = "sender.log"
+
+
+def is_running(root: str) -> bool:
+    try:
+        fd = os.open(os.path.join(root, LOCK_FILE), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+
+
+def ensure_sender(root: str) -> None:
+    """Never raises. Of several that are started at once, one stays."""
+    try:
+        if is_running(root):
+            return
+        missing = [name for name in ("grpc", "google.protobuf") if not _is_there(name)]
+        if missing:
+            notices.warn_once(
+                "no sender",
+                f"{' and '.join(missing)} cannot be imported, so nothing is sent yet: rows wait "
+                f"in {root} for `waterflow-sender`",
+            )
+            return
+        _start(root)
+    except Exception as error:
+        notices.warn_once("no sender", f"the sender does not start ({error}): rows wait in {root}")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ImportError:
+        return False
+
+
+def _start(root: str) -> None:
+    import subprocess  # here, for it is slow to import
+
+    package_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    path = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, package_folder])}
+    os.makedirs(root, mode=0o700, exist_ok=True)
+    with open(os.path.join(root, LOG_FILE), "ab") as log:
+        # The shell ends at once: the sender is nobody's child, in a session of its own, and
+        # neither a wait() of the trainer nor Ctrl-C meets it.
+        subprocess.Popen(
+            ["/bin/sh", "-c", '"$@" &', "sh", sys.executable or "python3",
+             "-m", "waterflow.sender", "--root", root],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment,
+            start_new_session=True,
+        ).wait()  # fmt: skip
