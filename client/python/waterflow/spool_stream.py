@@ -50,6 +50,7 @@ class SpoolStream:
             root, f"{os.uname().nodename}.{os.getpid()}.{started:x}.{self.id[:8]}"
         )
         self.lanes: dict[tuple[str, ...], Lane] = {}
+        self.wide: dict[str, int] = {}  # names of the newest wide lane, and their places
         self.lost = 0
         self.busy = False  # a write has begun and not ended; see SpoolWriter
         self._describe = describe

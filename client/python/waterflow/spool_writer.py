@@ -1,11 +1,11 @@
 """The trainer's end of the spool: threads, signal handlers and forks on top of SpoolStream.
 
-There is one lock, of this process alone. Three things open a new stream, the next time that
-something is written, instead of going on with the old one:
+There is one lock, of this process alone. Three things make what is written next go to another
+stream than before:
 
 - fork: the child may not touch its parent's files, and gets a new lock, for nobody in the
   child would ever release the parent's;
-- a signal handler that logs while it has interrupted a write of its own thread;
+- a signal handler that logs while it has interrupted a write of its own thread: for as long;
 - a write that was left by an exception, such as Ctrl-C, of which nobody knows whether it took
   place.
 
@@ -37,7 +37,6 @@ class SpoolWriter:
         self._lock = threading.RLock()
         self._stream: Optional[SpoolStream] = None
         self._streams: list[SpoolStream] = []
-        self._wide: dict[str, int] = {}
         _writers.add(self)
 
     @property
@@ -104,14 +103,15 @@ class SpoolWriter:
     def check(self) -> None:
         """Goes on with a new stream when somebody has removed the old one's files."""
         with self._lock:
-            if self._stream is not None and self._stream.is_removed():
-                self._stream = None
+            for stream in self._streams:
+                if stream.is_removed():
+                    stream.busy = True  # for good
 
     def _do(self, action: Callable[[SpoolStream], None]) -> None:
         with self._lock:
             stream = self._stream
             if stream is None or stream.busy or len(stream.lanes) >= STREAM_SCHEMAS:
-                stream = self._new_stream()
+                stream = self._stream = self._free_stream()
             stream.busy = True
             try:
                 action(stream)
@@ -120,11 +120,12 @@ class SpoolWriter:
                 raise
             stream.busy = False
 
-    def _new_stream(self) -> SpoolStream:
+    def _free_stream(self) -> SpoolStream:
+        for stream in self._streams:
+            if not stream.busy and len(stream.lanes) < STREAM_SCHEMAS:
+                return stream
         stream = SpoolStream(self._root, self._describe, self._segment_bytes)
         self._streams.append(stream)
-        self._stream = stream
-        self._wide = {}
         return stream
 
     def _sparse(
@@ -133,13 +134,13 @@ class SpoolWriter:
     ) -> None:  # fmt: skip
         """A row whose names make the 65th schema or a later one: its names join a wide schema,
         so that there are no more schemas than names."""
-        new = [name for name in names if name not in self._wide]
-        if new and len(self._wide) + len(new) > WIDE_METRICS:
-            self._wide, new = {}, list(names)
+        new = [name for name in names if name not in stream.wide]
+        if new and len(stream.wide) + len(new) > WIDE_METRICS:
+            stream.wide, new = {}, list(names)
         for name in new:
-            self._wide[name] = len(self._wide)
-        lane = stream.lane(tuple(self._wide), is_wide=True)
-        places = [self._wide[name] for name in names]
+            stream.wide[name] = len(stream.wide)
+        lane = stream.lane(tuple(stream.wide), is_wide=True)
+        places = [stream.wide[name] for name in names]
         stream.sparse_row(lane, flags, step, time_ns, places, values)
 
     def after_fork(self) -> None:
