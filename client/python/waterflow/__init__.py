@@ -92,11 +92,7 @@ def init(
     group = choose("RUN_GROUP", group)
     all_tags.update(
         _facts.flat_texts(
-            {
-                k: v
-                for k, v in {"group": group, "job_type": job_type, "notes": notes}.items()
-                if v
-            }
+            {k: v for k, v in {"group": group, "job_type": job_type, "notes": notes}.items() if v}
         )
     )
     if ignored:

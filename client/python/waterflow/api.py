@@ -42,7 +42,8 @@ def message(name: str) -> Any:
     descriptor = _pool().FindMessageTypeByName(f"waterflow.v1.{name}")
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(_pool()).GetPrototype(descriptor)  # before 4.22
+    factory: Any = message_factory.MessageFactory(_pool())  # before 4.22
+    return factory.GetPrototype(descriptor)
 
 
 @functools.lru_cache(maxsize=None)

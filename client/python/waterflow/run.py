@@ -265,9 +265,7 @@ class Run:
 
     # The end.
 
-    def finish(
-        self, status: Union[str, int, None] = None, timeout: Optional[float] = None
-    ) -> None:
+    def finish(self, status: Union[str, int, None] = None, timeout: Optional[float] = None) -> None:
         """Ends the run: "FINISHED" (the default), "FAILED" or "KILLED", or a process's exit
         code. Waits `timeout` seconds at most (5, or 30 where a job's end is the sender's end)
         until the server has everything; what is left then, the sender delivers later."""

@@ -72,7 +72,8 @@ def spool_root(argument: Optional[str], mode: str) -> str:
 
 def file_system(path: str) -> str:
     """The kind of file system that a path is or would be on, such as "ext4"; "" if unknown."""
-    best, kind = -1, ""
+    best = -1
+    kind: str = ""
     try:
         with open("/proc/self/mounts") as mounts:
             for line in mounts:

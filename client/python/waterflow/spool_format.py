@@ -63,7 +63,12 @@ def row_struct(metrics: int) -> struct.Struct:
 
 
 def sparse_record(
-    schema: int, row: int, flags: int, step: int, time_ns: int, metrics: list[int],
+    schema: int,
+    row: int,
+    flags: int,
+    step: int,
+    time_ns: int,
+    metrics: list[int],
     values: Sequence[float],
 ) -> bytes:
     count = len(metrics)

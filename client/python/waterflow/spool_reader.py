@@ -192,4 +192,3 @@ class SpoolReader:
             self.damaged_bytes += self._reader.damaged_bytes
             self._reader.close()
             self._reader = None
-

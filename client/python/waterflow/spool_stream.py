@@ -11,7 +11,7 @@ import fcntl
 import os
 import time
 import zlib
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 from waterflow import notices, spool_format
 
@@ -66,9 +66,7 @@ class SpoolStream:
             lane = self.lanes[names] = Lane(len(self.lanes) + 1, names, is_wide)
         return lane
 
-    def row(
-        self, lane: Lane, flags: int, step: int, time_ns: int, values: Sequence[Any]
-    ) -> None:
+    def row(self, lane: Lane, flags: int, step: int, time_ns: int, values: Iterable[Any]) -> None:
         """A value for each metric of the lane; struct.error if one is no number."""
         data = lane.pack(
             spool_format.MAGIC, spool_format.ROW, flags, lane.length,
@@ -111,7 +109,7 @@ class SpoolStream:
         record_bytes = spool_format.RECORD.size + lane.length + 4
         at_once = max(1, (1 << 18) // record_bytes)
         for first in range(0, len(steps), at_once):
-            parts = []
+            parts: list[bytes] = []
             for i in range(first, min(first + at_once, len(steps))):
                 data = lane.pack(
                     spool_format.MAGIC, spool_format.ROW, flags, lane.length, lane.schema,

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Iterable, Optional, Sequence
 
 from waterflow import spool_format
 from waterflow.spool_stream import SpoolStream
@@ -48,7 +48,7 @@ class SpoolWriter:
         return sum(stream.lost for stream in self._streams)
 
     def known_row(
-        self, names: tuple[str, ...], flags: int, step: int, time_ns: int, values: Sequence[Any]
+        self, names: tuple[str, ...], flags: int, step: int, time_ns: int, values: Iterable[Any]
     ) -> bool:
         """The usual row. False if it has no lane yet: row() makes one. Raises what struct raises
         if a value is no number; then nothing is written."""

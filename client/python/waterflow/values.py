@@ -98,7 +98,7 @@ def unix_ns(time: Any, strict: bool) -> Optional[int]:
     try:
         seconds = time.timestamp() if hasattr(time, "timestamp") else time
         whole = int(seconds)
-        nanoseconds = whole * 1_000_000_000 + round((seconds - whole) * 1e9)
+        nanoseconds: int = whole * 1_000_000_000 + round((seconds - whole) * 1e9)
         if nanoseconds in INT64:
             return nanoseconds
     except Exception:

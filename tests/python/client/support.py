@@ -7,12 +7,14 @@ import pathlib
 import signal
 import subprocess
 import sys
+import struct
 import tempfile
 import textwrap
 import time
 import unittest
 
 import waterflow
+from server import Server
 from waterflow import notices, spool_format, spool_reader
 from waterflow.sender_start import LOCK_FILE, is_running
 
@@ -128,6 +130,42 @@ class ClientTest(unittest.TestCase):
         process.wait()
         process.stdout.close()
         process.stderr.close()
+
+
+class DeliveryTest(ClientTest):
+
+    def setUp(self):
+        super().setUp()
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+        self.addCleanup(self.end_sender)  # before the server
+
+    def client(self):
+        client = waterflow.Client(self.server.address)
+        self.addCleanup(client.close)
+        return client
+
+    def online(self, **more):
+        run = waterflow.init(dir=self.root, server=self.server.address, **more)
+        self.addCleanup(run.finish)
+        return run
+
+    def await_delivery(self):
+        try:
+            eventually(self.is_delivered, "delivery")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.sender_log()}") from None
+
+    def check_stored(self, run_id, metric, steps, values, lost=()):
+        answer = self.client().query(run_id, metric)
+        self.assertTrue(answer.exact)
+        self.assertEqual(answer.lost, list(lost))
+        self.assertEqual([list(series.steps) for series in answer], [list(steps)])
+        self.assertEqual(bits(answer[0].values), bits(values))
+
+
+def bits(values):
+    return struct.pack(f"<{len(values)}d", *values)
 
 
 def segment_paths(root):

@@ -63,5 +63,3 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         pass
     log(f"sender {os.getpid()} ends")
     return 0
-
-

@@ -83,7 +83,5 @@ class Service:
     def _is_hopeful(delivery: Delivery) -> bool:
         since = delivery.unreachable_since
         return (
-            since is None
-            or time.monotonic() - since < UNREACHABLE_SECONDS
-            or delivery.has_writer()
+            since is None or time.monotonic() - since < UNREACHABLE_SECONDS or delivery.has_writer()
         )

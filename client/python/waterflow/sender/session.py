@@ -99,13 +99,22 @@ class Session:
         """What the trainer said at its end, when all its rows are durable."""
         if self._end is None or self._header["is_child"]:
             return
+        lanes = {int(schema): row for schema, row in self._end["lanes"].items()}
+        missing = sum(max(0, row - self._next.get(schema, 0)) for schema, row in lanes.items())
+        if missing:
+            # The server records a range as lost when a row behind it comes; here none does.
+            await self._tell_number("lost_last_rows", missing)
         status = self._end["status"]
         if self._is_first or status != "FINISHED":
             await self._update(status=enum("RunStatus")[f"RUN_STATUS_{status}"])
 
     async def tell_damage(self, damaged_bytes: int) -> None:
-        rank = self._header["rank"]
-        await self._update(set_tags={f"waterflow.damaged_bytes.rank{rank}": str(damaged_bytes)})
+        await self._tell_number("damaged_bytes", damaged_bytes)
+
+    async def _tell_number(self, what: str, number: int) -> None:
+        """As a tag of the run, for people to find."""
+        tag = f"waterflow.{what}.rank{self._header['rank']}"
+        await self._update(set_tags={tag: str(number)})
 
     # From the server.
 
@@ -128,7 +137,9 @@ class Session:
         self._credit = answer.opened.credit_bytes
         self._next = dict(self._held)
         for known in answer.opened.lanes:
-            self._acked[known.schema_id] = self._next[known.schema_id] = known.next_row
+            self._acked[known.schema_id] = known.next_row
+            # What it says is durable; what it now knows to be lost may not yet be.
+            self._next[known.schema_id] = max(known.next_row, self._next.get(known.schema_id, 0))
         self.is_open = True
         if self._is_first and self._joined.has_ended and not self._acked:
             await self._update(status=enum("RunStatus")["RUN_STATUS_RUNNING"])
@@ -182,7 +193,6 @@ class Session:
             is_idle = not self._in_flight
             if is_idle and (self._reader.is_done or until_caught_up):
                 self._trim()
-                self._find_lost_end()
                 return
             await self._be_alive()
             self._heard.clear()
@@ -299,16 +309,6 @@ class Session:
             self._sent_at = time.monotonic()
             beat = message("Heartbeat")(client_time_ns=time.time_ns())
             await self._call.write(message("StreamRequest")(heartbeat=beat))
-
-    def _find_lost_end(self) -> None:
-        """The last rows of a lane may be among the lost: the end says how many there were."""
-        lanes = (self._end or {}).get("lanes", {})
-        missing = {
-            int(schema): row for schema, row in lanes.items()
-            if row > self._next.get(int(schema), 0) and int(schema) not in self._refused
-        }  # fmt: skip
-        if missing and any(row > self._held.get(s, 0) for s, row in missing.items()):
-            raise Gap(missing)
 
     def _trim(self) -> None:
         """Deletes segments of which every row is durable."""

@@ -1,0 +1,157 @@
+"""Trainer, sender and server are killed, stopped, or not there: every row whose log() returned is
+delivered once, bit for bit."""
+
+import contextlib
+import math
+import os
+import random
+import signal
+import time
+import unittest
+
+from support import DEADLINE, DeliveryTest, eventually
+from waterflow.sender_start import is_running
+
+# Logs steps 0, 1, ... with values that have no short decimal form; says how far it is.
+ENDLESS = """
+    import math
+    run = waterflow.init(segment_bytes=20_000)
+    print(run.id, flush=True)
+    step = 0
+    while True:
+        run.log({"x": math.sin(step), "y": step}, step=step)
+        print(step, flush=True)
+        step += 1
+        import time; time.sleep(0.001)
+    """
+
+
+class KillTest(DeliveryTest):
+
+    def check_counted(self, run_id, count):
+        """What ENDLESS has logged up to `count` rows."""
+        self.check_stored(run_id, "x", range(count), [math.sin(step) for step in range(count)])
+        self.check_stored(run_id, "y", range(count), list(range(count)))
+
+    def read_up_to(self, process, step):
+        for line in process.stdout:
+            if int(line) >= step:
+                return
+
+    def rows_of_killed(self, process):
+        """Kills the trainer. Every row that it said is there, and one more at most."""
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read().split("\n")
+        process.wait()
+        return [int(line) for line in rest[:-1]]
+
+    def test_the_trainer_is_killed(self):
+        process = self.trainer(ENDLESS, self.server.address)
+        run_id = process.stdout.readline().strip()
+        self.read_up_to(process, 500)
+        count = self.rows_of_killed(process)[-1:] or [500]
+        self.await_delivery()
+        stored = len(self.client().query(run_id, "x")[0].steps)
+        self.assertIn(stored - (count[0] + 1), (0, 1))
+        self.check_counted(run_id, stored)
+
+    def test_trainer_and_sender_are_killed_at_once(self):
+        process = self.trainer(ENDLESS, self.server.address)
+        run_id = process.stdout.readline().strip()
+        self.read_up_to(process, 500)
+        sender = self.await_sender()
+        os.kill(sender, signal.SIGKILL)
+        count = self.rows_of_killed(process)[-1:] or [500]
+        # The next trainer on this machine brings a sender, and so the rows.
+        self.online().finish(timeout=DEADLINE)
+        self.await_delivery()
+        stored = len(self.client().query(run_id, "x")[0].steps)
+        self.assertIn(stored - (count[0] + 1), (0, 1))
+        self.check_counted(run_id, stored)
+
+    def test_the_sender_is_killed_over_and_over(self):
+        run = self.online(segment_bytes=20_000)
+        step = 0
+        for _ in range(8):
+            sender = self.await_sender()
+            for _ in range(300):
+                run.log({"x": step}, step=step)
+                step += 1
+            os.kill(sender, signal.SIGKILL)
+            eventually(lambda: not is_running(self.root), "the end of the sender")
+            run._check_at = 0  # some seconds later
+            run.log({"x": step}, step=step)
+            step += 1
+        run.finish(timeout=DEADLINE)
+        self.await_delivery()
+        self.check_stored(run.id, "x", range(step), list(range(step)))
+
+    def test_a_stopped_sender_is_not_felt(self):
+        run = self.online()
+        sender = self.await_sender()
+        os.kill(sender, signal.SIGSTOP)
+        for i in range(2000):
+            run.log({"x": i}, step=i)
+        run.finish(timeout=0.2)
+        self.assertTrue(any("the sender goes on" in line for line in self.said))
+        os.kill(sender, signal.SIGCONT)
+        self.await_delivery()
+        self.check_stored(run.id, "x", range(2000), list(range(2000)))
+
+    def test_the_server_is_killed_over_and_over(self):
+        process = self.trainer(ENDLESS, self.server.address)
+        run_id = process.stdout.readline().strip()
+        step = 0
+        for _ in range(4):
+            step += 300
+            self.read_up_to(process, step)
+            self.server.kill()
+            step += 200
+            self.read_up_to(process, step)
+            self.server.start(self.server.port)
+        count = self.rows_of_killed(process)[-1:] or [step]
+        self.await_delivery()
+        stored = len(self.client().query(run_id, "x")[0].steps)
+        self.assertIn(stored - (count[0] + 1), (0, 1))
+        self.check_counted(run_id, stored)
+
+    def test_the_server_hangs_and_is_killed(self):
+        run = self.online()
+        self.await_sender()
+        for i in range(100):
+            run.log({"x": i}, step=i)
+        eventually(lambda: "of run" in self.sender_log(), "the run")
+        self.server.freeze()
+        for i in range(100, 5000):
+            run.log({"x": i}, step=i)
+        time.sleep(0.5)
+        self.server.kill()
+        self.server.start(self.server.port)
+        run.finish(timeout=DEADLINE)
+        self.await_delivery()
+        self.check_stored(run.id, "x", range(5000), list(range(5000)))
+
+    def test_all_are_killed_in_loops(self):
+        rng = random.Random(7)
+        process = self.trainer(ENDLESS, self.server.address)
+        run_id = process.stdout.readline().strip()
+        step = 0
+        for _ in range(6):
+            step += 150
+            self.read_up_to(process, step)
+            if rng.random() < 0.5:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.await_sender(), signal.SIGKILL)
+            if rng.random() < 0.5:
+                self.server.kill()
+                self.server.start(self.server.port)
+        count = self.rows_of_killed(process)[-1:] or [step]
+        self.online().finish(timeout=DEADLINE)
+        self.await_delivery()
+        stored = len(self.client().query(run_id, "x")[0].steps)
+        self.assertIn(stored - (count[0] + 1), (0, 1))
+        self.check_counted(run_id, stored)
+
+
+if __name__ == "__main__":
+    unittest.main()
