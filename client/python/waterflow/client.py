@@ -56,7 +56,7 @@ class Series:
             return self
         for name, column in vars(self).items():
             if isinstance(column, array):
-                setattr(self, name, numpy.array(column))
+                setattr(self, name, numpy.array(column, bool if name == "has_step" else None))
         return self
 
     def __repr__(self) -> str:

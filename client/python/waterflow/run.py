@@ -291,9 +291,11 @@ class Run:
     def _await_delivery(self, seconds: float) -> None:
         deadline = clock.monotonic() + seconds
         left = [folder for folder in self._writer.folders if os.path.isdir(folder)]
-        if left:
-            ensure_sender(self._root)
+        look_at = 0.0
         while left and clock.monotonic() < deadline:
+            if clock.monotonic() >= look_at:  # a sender that ends just now still has its lock
+                look_at = clock.monotonic() + 1
+                ensure_sender(self._root)
             clock.sleep(0.02)
             for folder in left:
                 if os.path.exists(os.path.join(folder, "refused")):

@@ -57,7 +57,7 @@ def online_root() -> str:
 
 def spool_root(argument: Optional[str], mode: str) -> str:
     default = "waterflow-spool" if mode == "offline" else online_root()
-    root = os.path.abspath(os.fspath(choose("DIR", argument, default)))
+    root: str = os.path.abspath(os.fspath(choose("DIR", argument, default)))
     kind = file_system(root)
     if mode == "online" and kind.startswith(_NETWORK_FILE_SYSTEMS):
         local = online_root()
@@ -72,8 +72,7 @@ def spool_root(argument: Optional[str], mode: str) -> str:
 
 def file_system(path: str) -> str:
     """The kind of file system that a path is or would be on, such as "ext4"; "" if unknown."""
-    best = -1
-    kind: str = ""
+    best, kind = -1, ""
     try:
         with open("/proc/self/mounts") as mounts:
             for line in mounts:
