@@ -14,9 +14,7 @@ docs/python.md is the manual.
 from __future__ import annotations
 
 import atexit
-import hashlib
 import os
-import re
 import sys
 import time as _clock
 from collections.abc import Mapping
@@ -82,12 +80,14 @@ def init(
         # The second init() of a process is another run, on all ranks alike.
         _inits[launch.key] = _inits.get(launch.key, 0) + 1
         key = launch.key + (f"#{_inits[launch.key]}" if _inits[launch.key] > 1 else "")
+    has_ranks = rank is not None or launch.launcher != "none"
+    shared = launch.key or (given_id if has_ranks else None)
     if key is None:
         run_id = os.urandom(16).hex()
-    elif re.fullmatch("[0-9a-f]{32}", key):
+    elif len(key) == 32 and set(key) <= set("0123456789abcdef"):
         run_id, key = key, None
     else:
-        run_id = hashlib.sha256(f"{project}\0{key}".encode("utf-8", "replace")).hexdigest()[:32]
+        run_id = _digest(f"{project}\0{key}")
     all_tags = _facts.tags_of(choose("TAGS", tags))
     group = choose("RUN_GROUP", group)
     all_tags.update(
@@ -115,9 +115,7 @@ def init(
         "attempt": _whole("attempt", launch.attempt if attempt is None else attempt, 0, 1 << 31),
         "resume": resume,
         "resume_step": resume_step,
-        "launch": hashlib.sha256(
-            (launch.key or os.urandom(16).hex()).encode("utf-8", "replace")
-        ).hexdigest()[:16],
+        "launch": (_digest(shared) if shared else os.urandom(8).hex())[:16],
         "start_ns": _clock.time_ns(),
         "host": os.uname().nodename,
         "device": launch.device,
@@ -137,6 +135,13 @@ def init(
     if mode == "offline":
         _notices.say(f"offline: run {run.id} is kept in {run.dir}; waterflow-sync delivers it")
     return run
+
+
+def _digest(text: str) -> str:
+    """32 hexadecimal digits that every rank makes of the same text."""
+    import hashlib  # here, for it takes 4 MB that a single process need not pay
+
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _whole(field: str, value: Any, least: int, most: int) -> int:
