@@ -20,7 +20,7 @@ class ExampleTest(unittest.TestCase):
 
     def test_the_readme_shows_the_example_as_it_is(self):
         code = re.sub(r"\A(#.*\n)+", "", EXAMPLE.read_text())
-        self.assertEqual(code_blocks("python"), [code])
+        self.assertIn(code, code_blocks("python"))
 
     def test_the_example_prints_what_the_readme_says(self):
         server = Server()
