@@ -24,7 +24,7 @@ from waterflow import facts as _facts
 from waterflow import launcher as _launcher
 from waterflow import notices as _notices
 from waterflow import settings as _settings
-from waterflow.run import DisabledRun, Run
+from waterflow.trainer_run import DisabledRun, Run
 
 if TYPE_CHECKING:
     from waterflow.client import Client
@@ -36,6 +36,7 @@ run: Optional[Run] = None
 """The run that init() made last, until it is finished."""
 
 _inits: dict[str, int] = {}
+_unfinished: list[Run] = []
 
 
 def init(
@@ -130,7 +131,9 @@ def init(
         _settings.bytes_of("SEGMENT_BYTES", segment_bytes, 4 << 20),
         config,
     )
+    _unfinished[:] = [other for other in _unfinished if not other.is_finished]
     if mode != "disabled":
+        _unfinished.append(run)
         run._tell({})  # the spool begins here, so that the run is known before its first row
     if mode == "offline":
         _notices.say(f"offline: run {run.id} is kept in {run.dir}; waterflow-sync delivers it")
@@ -198,7 +201,8 @@ def __getattr__(name: str) -> Any:
 @atexit.register
 def _finish_forgotten() -> None:
     error = getattr(sys, "last_value", None)
-    if error is None or hasattr(sys, "ps1"):  # a shell or notebook goes on after errors
-        finish()
-    else:
-        finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+    status = "FINISHED"
+    if error is not None and not hasattr(sys, "ps1"):  # a shell or notebook goes on after errors
+        status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+    for forgotten in _unfinished:
+        forgotten.finish(status)

@@ -3,9 +3,7 @@ a run. Nothing here needs a server."""
 
 import argparse
 import dataclasses
-import json
 import os
-import re
 import subprocess
 import sys
 import unittest
@@ -225,6 +223,10 @@ class EndTest(ClientTest):
     def test_a_forgotten_run_is_finished_at_exit(self):
         self.run_trainer("waterflow.init(mode='offline').log({'x': 1})")
         self.assertEqual((self.end()["status"], len(self.rows())), ("FINISHED", 1))
+
+    def test_all_forgotten_runs_are_finished_at_exit(self):
+        self.run_trainer("for i in range(3): waterflow.init(mode='offline').log({'x': 1})")
+        self.assertEqual(len(records_of(spool_format.END, self.root)), 3)
 
     def test_a_run_that_an_exception_ends_has_failed(self):
         process = self.trainer("waterflow.init(mode='offline'); 1 / 0")

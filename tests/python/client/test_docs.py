@@ -3,9 +3,8 @@
 import re
 import unittest
 
-import waterflow
 from server import ROOT
-from support import DEADLINE, DeliveryTest, eventually
+from support import DEADLINE, DeliveryTest
 
 
 def python_blocks(path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time as clock
 from collections.abc import Mapping
 from typing import Any, Optional, Sequence, Union
@@ -187,6 +186,10 @@ class Run:
     def world_size(self) -> int:
         """0 if the launcher does not say."""
         return int(self._spec["world_size"])
+
+    @property
+    def is_finished(self) -> bool:
+        return self._is_finished
 
     @property
     def url(self) -> str:
