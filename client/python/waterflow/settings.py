@@ -52,7 +52,17 @@ def bytes_of(name: str, argument: Optional[int], default: int) -> int:
 
 def online_root() -> str:
     """Where spools lie unless the user says otherwise: on a local disk, over reboots."""
-    return f"/var/tmp/waterflow-{os.getuid()}"
+    root = f"/var/tmp/waterflow-{os.getuid()}"
+    try:
+        is_ours = os.lstat(root).st_uid == os.getuid() and not os.path.islink(root)
+    except FileNotFoundError:
+        is_ours = True
+    if is_ours:
+        return root
+    # Anybody may make files in /var/tmp, under our name too.
+    mine = f"{root}-{os.urandom(8).hex()}"
+    notices.warn_once("root", f"{root} belongs to somebody else: the spool is {mine} instead")
+    return mine
 
 
 def spool_root(argument: Optional[str], mode: str) -> str:

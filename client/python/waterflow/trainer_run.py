@@ -63,21 +63,23 @@ class Run:
         no number is left out alone, with one warning for each name.
         """
         if time is None and commit is True and not self._is_odd:
+            flags = HAS_STEP
             if step is None:
                 step = self.step + 1
-            if step.__class__ is int:
-                now = _time_ns()
-                try:
-                    is_done = self._writer.known_row(
-                        tuple(data), HAS_STEP, step, now, data.values()
-                    )
-                except Exception:
-                    is_done = False  # a value that struct does not take
-                if is_done:
+            elif step.__class__ is not int:
+                step = values.whole_step(step, self._strict)
+                flags = 0 if step is None else HAS_STEP
+            now = _time_ns()
+            try:
+                is_done = self._writer.known_row(tuple(data), flags, step or 0, now, data.values())
+            except Exception:
+                is_done = False  # a value that struct does not take
+            if is_done:
+                if step is not None:
                     self.step = step
-                    if now > self._check_at:
-                        self._check(now)
-                    return
+                if now > self._check_at:
+                    self._check(now)
+                return
         try:
             self._log_slowly(data, step, time, commit)
         except values.Refused:

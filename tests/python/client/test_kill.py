@@ -1,15 +1,19 @@
 """Trainer, sender and server are killed, stopped, or not there: every row whose log() returned is
 delivered once, bit for bit."""
 
+import asyncio
 import contextlib
 import math
 import os
+import pathlib
 import random
 import signal
+import struct
 import time
 import unittest
 
-from support import DEADLINE, DeliveryTest, eventually
+import waterflow
+from support import DEADLINE, DeliveryTest, bits, eventually
 from waterflow.sender_start import is_running
 
 # Logs steps 0, 1, ... with values that have no short decimal form; says how far it is.
@@ -151,6 +155,86 @@ class KillTest(DeliveryTest):
         stored = len(self.client().query(run_id, "x")[0].steps)
         self.assertIn(stored - (count[0] + 1), (0, 1))
         self.check_counted(run_id, stored)
+
+
+class EndsTest(DeliveryTest):
+    """How trainers end in the field."""
+
+    def test_sigterm_without_a_handler(self):
+        process = self.trainer(ENDLESS, self.server.address)
+        run_id = process.stdout.readline().strip()
+        process.send_signal(signal.SIGTERM)
+        steps = [int(line) for line in process.stdout.read().split("\n")[:-1]]
+        process.wait()
+        self.await_delivery()
+        stored = len(self.client().query(run_id, "x")[0].steps) if steps else 0
+        self.assertIn(stored - len(steps), (0, 1))
+
+    def test_sigterm_with_a_handler_that_logs_and_leaves(self):
+        process = self.trainer("""
+            import os, signal
+            run = waterflow.init()
+            def handler(*_):
+                run.log({"last": 1}, step=10**6)
+                run.finish("KILLED", timeout=100)
+                os._exit(0)
+            signal.signal(signal.SIGTERM, handler)
+            print(run.id, flush=True)
+            step = 0
+            while True:
+                run.log({"x": step}, step=step)
+                step += 1
+            """, self.server.address)
+        run_id = process.stdout.readline().strip()
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        self.await_delivery()
+        self.assertEqual(list(self.client().query(run_id, "last")[0].steps), [10**6])
+        (series,) = answer = self.client().query(run_id, "x")
+        self.assertEqual(list(series.values), list(range(len(series.values))))
+        self.assertEqual(answer.lost, [])
+        self.assertEqual(self.client().run(run_id).status, 5)  # KILLED
+
+    def test_asyncio(self):
+        async def log(run, task):
+            for i in range(100):
+                run.log({f"t{task}": i}, step=i)
+                await asyncio.sleep(0)
+
+        async def train(run):
+            await asyncio.gather(*[log(run, task) for task in range(5)])
+
+        run = waterflow.init(dir=self.root, server=self.server.address)
+        asyncio.run(train(run))
+        run.finish(timeout=DEADLINE)
+        for task in range(5):
+            self.check_stored(run.id, f"t{task}", range(100), list(range(100)))
+
+    def test_eight_ranks_that_train(self):
+        code = """
+            import random, struct
+            run = waterflow.init(project="train")
+            rng = random.Random(run.rank)
+            with open(f"{run.dir}/rank{run.rank}", "wb") as kept:
+                for step in range(300):
+                    row = {f"m/{i}": rng.gauss(0, 1) for i in range(100)}
+                    run.log(row, step=step)
+                    kept.write(struct.pack("<100d", *row.values()))
+            run.finish(timeout=100)
+            print(run.id)
+            """
+        ranks = [self.trainer(code, self.server.address, RANK=str(rank), WORLD_SIZE="8",
+                              TORCHELASTIC_RUN_ID="eight") for rank in range(8)]
+        (run_id,) = {process.communicate(timeout=DEADLINE)[0].strip() for process in ranks}
+        self.await_delivery()
+        answer = self.client().query(run_id, [f"m/{i}" for i in range(100)])
+        self.assertEqual(len(answer), 800)
+        kept = [pathlib.Path(self.root, f"rank{rank}").read_bytes() for rank in range(8)]
+        for series in answer:
+            column = int(series.metric.split("/")[1])
+            values = struct.unpack(f"<{100 * 300}d", kept[series.rank])[column::100]
+            self.assertEqual(bits(list(series.values)), bits(values))
 
 
 if __name__ == "__main__":

@@ -43,11 +43,13 @@ class Delivery:
         self._held: dict[int, int] = {}
         self._joined: Optional[Joined] = None
         self._damage_told = 0
+        self._latest: Optional[Session] = None
 
     async def run(self) -> None:
         """Returns when the spool is delivered, refused or not for a sender."""
-        pause = BACKOFF_FIRST
-        while True:
+        pause, said = BACKOFF_FIRST, ""
+        while os.path.isdir(self.folder):
+            self._latest = None
             try:
                 await self._session()
                 return
@@ -62,17 +64,18 @@ class Delivery:
                 if error.code() in FOREVER:
                     self._refuse(error.details())
                     return
+                why = f"{error.code().name}: {error.details()}"
                 if self.unreachable_since is None:
                     self.unreachable_since = time.monotonic()
-                    log(f"{self.folder}: {error.code().name}: {error.details()}")
             except (OSError, Ended) as error:
-                log(f"{self.folder}: {error}")
-            if not os.path.isdir(self.folder):
-                return
+                why = str(error)
+            if self._latest is not None and self._latest.acks:
+                pause, said = BACKOFF_FIRST, ""
+            if why != said:  # once, or a day without a server fills the disk
+                log(f"{self.folder}: {why}")
+                said = why
             await asyncio.sleep(pause * random.uniform(0.5, 1))
-            pause = BACKOFF_FIRST if self.unreachable_since is None else min(
-                pause * 2, BACKOFF_MOST
-            )  # fmt: skip
+            pause = min(pause * 2, BACKOFF_MOST)
 
     def has_writer(self) -> bool:
         try:
@@ -94,8 +97,8 @@ class Delivery:
                 self._joined = await join(channel, header)
                 log(f"{self.folder}: rank {header['rank']} of run {self._joined.run_id}")
             session = Session(channel, reader, header, self._joined, self._held)
-            self._is_open(session)
-            await session.deliver(self._until_caught_up, lambda: self._is_open(session))
+            self._latest = session
+            await session.deliver(self._until_caught_up, self._on_open)
             await self._tell_damage(session, reader)
             if reader.is_done:
                 await session.tell_end()
@@ -105,9 +108,8 @@ class Delivery:
         finally:
             reader.close()
 
-    def _is_open(self, session: Session) -> None:
-        if session.is_open:
-            self.unreachable_since = None
+    def _on_open(self) -> None:
+        self.unreachable_since = None
 
     def _header(self) -> Optional[dict[str, Any]]:
         """The first one that can be read; None if there is nothing to deliver here (yet)."""

@@ -43,7 +43,7 @@ class Session:
         self, channel: Any, reader: spool_reader.SpoolReader, header: dict[str, Any],
         joined: Joined, held: dict[int, int],
     ) -> None:  # fmt: skip
-        self.is_open = False
+        self.acks = 0
         self._channel = channel
         self._reader = reader
         self._header = header
@@ -140,7 +140,6 @@ class Session:
             self._acked[known.schema_id] = known.next_row
             # What it says is durable; what it now knows to be lost may not yet be.
             self._next[known.schema_id] = max(known.next_row, self._next.get(known.schema_id, 0))
-        self.is_open = True
         if self._is_first and self._joined.has_ended and not self._acked:
             await self._update(status=enum("RunStatus")["RUN_STATUS_RUNNING"])
 
@@ -152,6 +151,7 @@ class Session:
                 return
             self._heard_at = time.monotonic()
             if answer.HasField("ack"):
+                self.acks += 1
                 self._credit = answer.ack.credit_bytes
                 for lane in answer.ack.lanes:
                     self._acked[lane.schema_id] = lane.next_row
