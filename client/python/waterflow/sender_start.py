@@ -54,18 +54,18 @@ def _is_there(name: str) -> bool:
 
 
 def _start(root: str) -> None:
-    import subprocess  # here, for it is slow to import
-
+    """Not by fork, whose handlers of other libraries (gRPC's among them) might hang. The shell
+    ends at once: the sender is nobody's child, in a session of its own, and neither a wait() of
+    the trainer nor Ctrl-C meets it."""
     package_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, package_folder])}
     os.makedirs(root, mode=0o700, exist_ok=True)
-    with open(os.path.join(root, LOG_FILE), "ab") as log:
-        # The shell ends at once: the sender is nobody's child, in a session of its own, and
-        # neither a wait() of the trainer nor Ctrl-C meets it.
-        subprocess.Popen(
-            ["/bin/sh", "-c", '"$@" &', "sh", sys.executable or "python3",
-             "-m", "waterflow.sender", "--root", root],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment,
-            start_new_session=True,
-        ).wait()  # fmt: skip
+    shell = ["/bin/sh", "-c", 'cd / && exec "$@" </dev/null >>"$0" 2>&1 &']
+    command = [sys.executable or "python3", "-m", "waterflow.sender", "--root", root, "--detached"]
+    arguments = [*shell, os.path.join(root, LOG_FILE), *command]
+    pid = os.posix_spawn(shell[0], arguments, environment, setsid=True)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:  # the trainer lets the kernel reap
+        pass

@@ -63,20 +63,20 @@ class Run:
         no number is left out alone, with one warning for each name.
         """
         if time is None and commit is True and not self._is_odd:
-            flags = HAS_STEP
+            flags, whole = HAS_STEP, step
             if step is None:
-                step = self.step + 1
+                whole = self.step + 1
             elif step.__class__ is not int:
-                step = values.whole_step(step, self._strict)
-                flags = 0 if step is None else HAS_STEP
+                whole = values.whole_step(step, self._strict)
+                flags = 0 if whole is None else HAS_STEP
             now = _time_ns()
             try:
-                is_done = self._writer.known_row(tuple(data), flags, step or 0, now, data.values())
+                is_done = self._writer.known_row(tuple(data), flags, whole or 0, now, data.values())
             except Exception:
                 is_done = False  # a value that struct does not take
             if is_done:
-                if step is not None:
-                    self.step = step
+                if whole is not None:
+                    self.step = whole
                 if now > self._check_at:
                     self._check(now)
                 return

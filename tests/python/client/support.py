@@ -13,6 +13,10 @@ import textwrap
 import time
 import unittest
 
+# Before gRPC is loaded: the tests start processes next to its threads, which its fork handlers
+# do not bear (Python 3.9, where subprocess forks).
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import waterflow
 from server import Server
 from waterflow import notices, spool_format, spool_reader

@@ -31,6 +31,17 @@ def lock(root: str) -> Optional[int]:
     return fd
 
 
+def _close_inherited() -> None:
+    """What the trainer has open without close-on-exec, such as its launcher's sockets, must not
+    stay open for as long as the sender lives."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:  # that of the listing itself
+                pass
+
+
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="waterflow-sender", description=__doc__)
     parser.add_argument(
@@ -44,7 +55,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument(
         "--idle-seconds", type=float, default=30.0, help="ends after so long without work; 0: never"
     )
+    parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.detached:
+        _close_inherited()
     root = settings.spool_root(options.root, "online")
     most = settings.choose("MAX_SPOOL_BYTES", options.max_spool_bytes)
     if lock(root) is None:
