@@ -63,6 +63,17 @@ class HappyTest(DeliveryTest):
         (one,) = self.client().query(run.id, "m/100", axis="time")
         self.assertEqual(list(one.values), [100, 250])
 
+    def test_what_the_server_rejects_does_not_hold_up_the_rest(self):
+        run = self.online()
+        run._writer.row(("bad\nname",), 1, 0, 1, [1.0])  # log() would not let it through
+        for i in range(100):
+            run.log({"x": i}, step=i)
+        run.finish(timeout=DEADLINE)
+        self.await_delivery()
+        self.check_stored(run.id, "x", range(100), list(range(100)))
+        self.assertIn("control character",
+                      self.client().run(run.id).tags["waterflow.rejected.rank0"])
+
     def test_ranks_join_one_run_without_a_word(self):
         code = """
             run = waterflow.init(project="ranks", config={"lr": 1})
@@ -114,6 +125,22 @@ class HappyTest(DeliveryTest):
         self.await_delivery()
         for run_id in ids:
             self.check_stored(run_id, "x", range(100), list(range(100)))
+
+    def test_the_sender_keeps_nothing_open_of_the_trainer(self):
+        process = self.trainer("""
+            import os, sys
+            run = waterflow.init()
+            print(run.id, flush=True)
+            """, self.server.address)
+        self.assertTrue(process.communicate(timeout=DEADLINE)[0])  # to the end of its stdout
+        read, write = os.pipe()
+        os.set_inheritable(write, True)
+        run = self.online()
+        self.await_sender()
+        run.finish(timeout=DEADLINE)
+        os.close(write)
+        self.assertEqual(os.read(read, 1), b"")  # nobody else holds the other end
+        os.close(read)
 
     def test_the_sender_ends_when_it_is_idle(self):
         process = subprocess.run(

@@ -155,11 +155,11 @@ class Session:
                 self._credit = answer.ack.credit_bytes
                 for lane in answer.ack.lanes:
                     self._acked[lane.schema_id] = lane.next_row
-                while self._in_flight and self._is_acked(*self._in_flight[0][:2]):
-                    self._in_flight.popleft()
-                self._trim()
             elif answer.HasField("rejected"):
                 self._take_rejection(answer.rejected)
+            while self._in_flight and self._is_acked(*self._in_flight[0][:2]):
+                self._in_flight.popleft()
+            self._trim()
             self._heard.set()
 
     async def _raise_end(self) -> None:
@@ -169,11 +169,15 @@ class Session:
             raise Ended(f"{await self._call.code()}: {await self._call.details()}")
 
     def _take_rejection(self, rejected: Any) -> None:
+        if rejected.schema_id in self._refused:
+            return  # a batch that was on its way when its schema was refused
         log(f"{self._reader.folder}: rejected: {rejected.message}")
         if rejected.rows == 0 and rejected.code in GAP_CODES:
             raise Ended(rejected.message)
         if rejected.rows == 0:
             self._refused.add(rejected.schema_id)
+        tag = f"waterflow.rejected.rank{self._header['rank']}"
+        self._take_texts("tags", {tag: rejected.message[:2000]})
 
     def _is_acked(self, schema: int, end_row: int) -> bool:
         return schema in self._refused or self._acked.get(schema, 0) >= end_row
@@ -225,6 +229,7 @@ class Session:
         elif isinstance(parsed, spool_reader.Schema):
             self._names[parsed.schema] = parsed.names
         elif record.kind == form.HEADER:
+            await self._tell()
             # All of the segments before it has been read: what it takes to forget them.
             self._read_segments.append((parsed["segment"], dict(self._next)))
             self._take_header(parsed)
