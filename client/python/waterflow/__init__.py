@@ -108,14 +108,16 @@ def init(
         "params": _facts.flat_texts(config),
         "tags": all_tags,
         "metrics": {},
-        "role": role,
+        "role": role and _settings.checked_text("role", role, 128),
         "rank": _whole("rank", launch.rank if rank is None else rank, 0, 16_777_215),
         "world_size": _whole(
             "world_size", launch.world_size if world_size is None else world_size, 0, 16_777_216
         ),
         "attempt": _whole("attempt", launch.attempt if attempt is None else attempt, 0, 1 << 31),
         "resume": resume,
-        "resume_step": resume_step,
+        "resume_step": resume_step
+        if resume_step is None
+        else _whole("resume_step", resume_step, -(1 << 63), (1 << 63) - 1),
         "launch": (_digest(shared) if shared else os.urandom(8).hex())[:16],
         "start_ns": _clock.time_ns(),
         "host": os.uname().nodename,

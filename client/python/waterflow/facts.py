@@ -18,7 +18,10 @@ def text_of(value: Any) -> str:
         return value
     if hasattr(value, "item") and getattr(value, "size", 1) == 1:
         value = value.item()
-    return json.dumps(value, default=str)
+    try:
+        return json.dumps(value, default=str)
+    except (TypeError, ValueError):  # keys that JSON does not have, circles
+        return str(value)
 
 
 def flat_texts(content: Any, prefix: str = "") -> dict[str, str]:
@@ -52,7 +55,7 @@ def plain_dict(content: Any) -> dict[Any, Any]:
         return dataclasses.asdict(content)
     if hasattr(content, "__dict__"):
         return dict(vars(content))
-    raise TypeError(f"config is {type(content).__name__}, a dict, Namespace or dataclass expected")
+    raise ValueError(f"config is {type(content).__name__}, a dict, Namespace or dataclass expected")
 
 
 class Facts(Mapping[str, Any]):
@@ -63,7 +66,11 @@ class Facts(Mapping[str, Any]):
         object.__setattr__(self, "_tell", tell)
 
     def update(self, content: Optional[Any] = None, **more: Any) -> None:
-        new = {**plain_dict(content), **more}
+        try:
+            new = {**plain_dict(content), **more}
+        except ValueError as error:
+            notices.warn_once("update", str(error))
+            return
         self._items.update(new)
         self._tell(new)
 

@@ -170,6 +170,8 @@ class StrictTest(ClientTest):
                 ({"rank": -1}, "rank is -1.*0 to 16777215"),
                 ({"rank": "1"}, "rank is '1'"),
                 ({"project": "x" * 257}, "project .* 257 bytes, 1 to 256"),
+                ({"resume_step": 1.5}, "resume_step is 1.5"),
+                ({"role": "x" * 129}, "role .* 129 bytes, 1 to 128"),
                 ({"segment_bytes": 0}, "segment_bytes is")):
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 waterflow.init(dir=self.root, **{"mode": "offline", **arguments})

@@ -67,8 +67,8 @@ class Delivery:
                 why = f"{error.code().name}: {error.details()}"
                 if self.unreachable_since is None:
                     self.unreachable_since = time.monotonic()
-            except (OSError, Ended) as error:
-                why = str(error)
+            except Exception as error:  # the other spools go on whatever this one has
+                why = str(error) if isinstance(error, Ended) else repr(error)
             if self._latest is not None and self._latest.acks:
                 pause, said = BACKOFF_FIRST, ""
             if why != said:  # once, or a day without a server fills the disk
