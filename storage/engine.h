@@ -76,6 +76,11 @@ struct EngineOptions {
   uint64_t memory_limit_bytes = DefaultMemoryLimitBytes();
   // What a query may hold at a time; one that takes more is refused.
   uint64_t query_memory_bytes = uint64_t{256} << 20;
+  // So many metrics are read for queries at a time, of them so many that have
+  // more than 4 Mi rows; the others wait. 0: four for each core, and one for
+  // each two.
+  uint32_t light_queries = 0;
+  uint32_t heavy_queries = 0;
   // A group commits when this old or this large; at once while groups are
   // small, because then nobody else is about to come.
   absl::Duration gather = absl::Milliseconds(5);

@@ -31,6 +31,7 @@
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/lineage.h"
+#include "storage/query/query_gate.h"
 #include "storage/query/metric_matcher.h"
 #include "storage/search/run_search.h"
 
@@ -227,6 +228,7 @@ class EngineCore : public Engine, public SessionCatalog {
   IngestCounters counters_;
 
   RowRate server_rows_;
+  QueryGate query_gate_;
 
   // Lock order: fill_mutex_, index_mutex_, measure_mutex_, mutex_, then the
   // locks of committer_ and state_.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -32,6 +33,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   return engine;
 }
 
+namespace {
+
+uint32_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+}  // namespace
+
 EngineCore::EngineCore(EngineOptions options,
                        std::unique_ptr<Database> database)
     : options_(std::move(options)),
@@ -43,6 +50,10 @@ EngineCore::EngineCore(EngineOptions options,
               [this] { merger_.Wake(); }),
       disk_reserve_(database_.get(), options_.disk_reserve_bytes),
       committer_(options_, &log_, &state_, [this] { return WaitForRoom(); }),
+      query_gate_(
+          options_.light_queries > 0 ? options_.light_queries : 4 * Cores(),
+          options_.heavy_queries > 0 ? options_.heavy_queries
+                                     : std::max(1u, Cores() / 2)),
       index_(PlanMemory(options_.memory_limit_bytes).search_bytes) {}
 
 EngineCore::~EngineCore() { Close().IgnoreError(); }

@@ -217,12 +217,14 @@ absl::StatusOr<ReadSummary> EngineCore::ReadSelected(const ReadSpec& spec,
   }
   summary.exact = spec.max_points == 0 && spec.reduction == Reduction::kNone;
   ReadCounts counts;
+  const QueryLimits limits{.memory_bytes = options_.query_memory_bytes,
+                           .gate = &query_gate_};
   for (const Lineage& lineage : lineages) {
     LineageReader reader(lineage, database_.get(), &state_);
     summary.position = std::max(summary.position, reader.position());
     for (size_t i = 0; i < lineage.metrics().size(); ++i) {
-      if (absl::Status s = Answer(spec, lineage, &reader, i,
-                                  options_.query_memory_bytes, sink, &counts);
+      if (absl::Status s =
+              Answer(spec, lineage, &reader, i, limits, sink, &counts);
           !s.ok()) {
         return s;
       }

@@ -323,13 +323,23 @@ absl::Status CheckReadSpec(const ReadSpec& spec) {
 }
 
 absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
-                    LineageReader* reader, size_t metric, uint64_t memory_bytes,
-                    const PartSink& sink, ReadCounts* counts) {
+                    LineageReader* reader, size_t metric,
+                    const QueryLimits& limits, const PartSink& sink,
+                    ReadCounts* counts) {
   const PointFilter filter = MetricAnswer::FilterOf(spec);
   absl::StatusOr<MetricPlan> plan = reader->Plan(metric, filter);
   if (!plan.ok()) return plan.status();
-  return MetricAnswer(spec, lineage, *reader, metric, memory_bytes, sink,
-                      counts)
+  uint64_t rows = 0;
+  for (const WorkerPlan& worker : plan->workers()) rows += worker.rows;
+  QueryGate::Turn turn(limits.gate, rows, spec.cancelled);
+  if (absl::Status s = turn.Take(); !s.ok()) return s;
+  const PartSink yielding = [&](SeriesPart part) {
+    turn.GiveBack();
+    absl::Status s = sink(std::move(part));
+    return s.ok() ? turn.Take() : s;
+  };
+  return MetricAnswer(spec, lineage, *reader, metric, limits.memory_bytes,
+                      yielding, counts)
       .Send(*plan);
 }
 

@@ -1,5 +1,7 @@
 waterflow_test(query_math_test unit SOURCES query_math_test.cc query_math_model_test.cc
                LIBS storage_query_math)
+waterflow_test(query_gate_test unit SOURCES query_gate_test.cc
+               LIBS storage_query)
 waterflow_test(query_selection_test unit SOURCES query_selection_test.cc
                LIBS storage_selection)
 waterflow_test(query_derive_test unit SOURCES query_derive_test.cc
