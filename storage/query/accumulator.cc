@@ -141,6 +141,26 @@ bool MeasureShort(absl::Span<const int64_t> positions,
   return true;
 }
 
+// Well within a double's range its arithmetic does, at a fraction of the time.
+bool IsPlain(double value) {
+  const double size = std::fabs(value);
+  return size > 1e-280 && size < 1e280;
+}
+
+double Quotient(long double value, uint64_t count) {
+  const auto near = static_cast<double>(value);
+  return IsPlain(near) ? near / static_cast<double>(count)
+                       : static_cast<double>(value / count);
+}
+
+// The square root; of what rounding has brought below 0 it is 0.
+double RootOfQuotient(long double value, uint64_t count) {
+  if (value <= 0) return 0;
+  const auto near = static_cast<double>(value);
+  return IsPlain(near) ? std::sqrt(near / static_cast<double>(count))
+                       : static_cast<double>(std::sqrt(value / count));
+}
+
 void CountNonFinite(double value, Piece* piece) {
   if (std::isnan(value)) {
     ++piece->nan_count;
@@ -297,12 +317,10 @@ Bucket BucketAccumulator::Finish(Reduction reduction) const {
     return bucket;
   }
   // The last bit of a sum must not carry a mean out of what it is the mean of.
-  bucket.mean = std::clamp(static_cast<double>(sum_ / bucket.count), bucket.min,
-                           bucket.max);
-  bucket.stddev = bucket.min == bucket.max
-                      ? 0
-                      : static_cast<double>(
-                            std::sqrt(std::max(squares_, 0.0L) / bucket.count));
+  bucket.mean =
+      std::clamp(Quotient(sum_, bucket.count), bucket.min, bucket.max);
+  bucket.stddev =
+      bucket.min == bucket.max ? 0 : RootOfQuotient(squares_, bucket.count);
   switch (reduction) {
     case Reduction::kSum:
       bucket.value = static_cast<double>(sum_);

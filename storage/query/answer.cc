@@ -62,8 +62,7 @@ absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
 
 // No part at all when there is nothing in it.
 // `quantiles` has as many for each bucket.
-absl::Status AnswerBuckets(const SeriesPart& head,
-                           const std::vector<Bucket>& buckets,
+absl::Status AnswerBuckets(const SeriesPart& head, std::vector<Bucket> buckets,
                            const std::vector<double>& quantiles,
                            const PartSink& sink) {
   const size_t per_bucket =
@@ -71,6 +70,11 @@ absl::Status AnswerBuckets(const SeriesPart& head,
   for (size_t begin = 0; begin < buckets.size(); begin += kPartPoints) {
     const size_t end = std::min(buckets.size(), begin + kPartPoints);
     SeriesPart part = head;
+    if (begin == 0 && end == buckets.size()) {
+      part.buckets = std::move(buckets);
+      part.quantiles = quantiles;
+      return sink(std::move(part));
+    }
     part.buckets.assign(buckets.begin() + begin, buckets.begin() + end);
     part.quantiles.assign(quantiles.begin() + begin * per_bucket,
                           quantiles.begin() + end * per_bucket);
@@ -221,7 +225,7 @@ class MetricAnswer {
     if (keep_values()) {
       quantiles = table.Quantiles(spec_.quantiles, &head_.quantiles_exact);
     }
-    return AnswerBuckets(head_, buckets, quantiles, sink_);
+    return AnswerBuckets(head_, std::move(buckets), quantiles, sink_);
   }
 
   absl::Status Fill(const WorkerPlan& worker, uint32_t order,

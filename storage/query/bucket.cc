@@ -61,7 +61,7 @@ void BucketTable::AddPiece(const Piece& piece) {
 std::vector<size_t> BucketTable::Order() const {
   std::vector<size_t> order(cells_.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  // Nearly always they are in order.
+  if (std::is_sorted(cells_.begin(), cells_.end())) return order;
   std::sort(order.begin(), order.end(),
             [this](size_t a, size_t b) { return cells_[a] < cells_[b]; });
   return order;
