@@ -5,6 +5,7 @@
 #include "storage/engine_core.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
+#include "storage/query/check_range.h"
 #include "storage/query/worker_ranking.h"
 
 namespace waterflow::storage {
@@ -12,15 +13,6 @@ namespace {
 
 // By whose role it says how long a step took.
 constexpr absl::string_view kStepTimeRole = "step_time";
-
-absl::Status CheckRange(absl::string_view field,
-                        const std::optional<Interval>& range) {
-  if (!range.has_value() || range->first <= range->last) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, ": first ", range->first, " is after last ", range->last));
-}
 
 absl::Status CheckLimit(uint32_t limit) {
   if (limit <= kMaxRankedWorkers) return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include "storage/model/names.h"
 #include "storage/query/bucket.h"
 #include "storage/query/bucket_filler.h"
+#include "storage/query/check_range.h"
 #include "storage/query/step_table.h"
 
 namespace waterflow::storage {
@@ -23,15 +24,6 @@ absl::Status CheckCount(absl::string_view field, size_t count, size_t max) {
   if (count >= 1 && count <= max) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(field, ": ", count, " given, 1 to ", max, " are allowed"));
-}
-
-absl::Status CheckRange(absl::string_view field,
-                        const std::optional<Interval>& range) {
-  if (!range.has_value() || range->first <= range->last) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, ": first ", range->first, " is after last ", range->last));
 }
 
 absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
