@@ -17,6 +17,7 @@ constexpr char kMethod[] = "/waterflow.v1.Ingest/Stream";
 template <typename T>
 std::string Pack(const std::vector<T>& values) {
   static_assert(std::endian::native == std::endian::little);
+  if (values.empty()) return "";
   std::string bytes(values.size() * sizeof(T), '\0');
   std::memcpy(bytes.data(), values.data(), bytes.size());
   return bytes;
