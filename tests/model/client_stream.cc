@@ -22,7 +22,7 @@ uint64_t AckBook::acked(uint32_t lane) {
 
 bool AckBook::WaitFor(uint32_t lane, uint64_t next_row,
                       const std::function<bool()>& give_up) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  const absl::Time deadline = absl::Now() + absl::Seconds(120);
   MutexLock lock(&mutex_);
   while (next_rows_[lane] < next_row) {
     if (give_up() || absl::Now() > deadline) return false;

@@ -77,7 +77,7 @@ std::string Player::DeleteUnderWay(const Operation& op) {
 // ---- retention ----
 
 std::string Player::AwaitRemoval(const std::vector<Uuid>& runs) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  const absl::Time deadline = absl::Now() + absl::Seconds(120);
   for (const Uuid& run : runs) {
     while (engine_->GetRun(run).ok() && !disk_->frozen()) {
       if (absl::Now() > deadline) {
