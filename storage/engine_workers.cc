@@ -5,7 +5,7 @@
 #include "storage/engine_core.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
-#include "storage/query/check_range.h"
+#include "storage/query/check.h"
 #include "storage/query/worker_ranking.h"
 
 namespace waterflow::storage {
@@ -86,21 +86,21 @@ absl::StatusOr<MissingWorkers> EngineCore::FindMissing(
   absl::StatusOr<Lineage> lineage = LineageOf(spec.run, {}, std::nullopt);
   if (!lineage.ok()) return lineage.status();
   LineageReader reader(*lineage, database_.get(), &state_);
-  absl::StatusOr<std::vector<std::optional<int64_t>>> last =
-      LastSteps(*lineage, &reader);
-  if (!last.ok()) return last.status();
+  const auto last_steps = LastSteps(*lineage, &reader);
+  if (!last_steps.ok()) return last_steps.status();
   MissingWorkers missing;
   missing.worker_count = workers->size();
-  const auto greatest = std::max_element(last->begin(), last->end());
-  missing.step =
-      spec.step.value_or(greatest == last->end() ? 0 : greatest->value_or(0));
-  for (const WorkerInfo& worker : *workers) {
-    const auto at = std::find(reader.workers().begin(), reader.workers().end(),
-                              worker.worker);
-    std::optional<int64_t> step;
-    if (at != reader.workers().end()) {
-      step = (*last)[at - reader.workers().begin()];
+  std::optional<int64_t> greatest = spec.step;
+  for (const auto& [worker, step] : *last_steps) {
+    if (!spec.step.has_value()) {
+      greatest = std::max(greatest.value_or(step), step);
     }
+  }
+  missing.step = greatest.value_or(0);
+  for (const WorkerInfo& worker : *workers) {
+    const auto it = last_steps->find(worker.worker);
+    std::optional<int64_t> step;
+    if (it != last_steps->end()) step = it->second;
     if (step.has_value() && *step >= missing.step) continue;
     missing.workers.push_back({.worker = worker.worker,
                                .last_step = step,

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,8 +28,14 @@ bool SameBits(const ChunkValues& a, const ChunkValues& b) {
 }  // namespace
 
 void ChunkValues::AppendRows(std::vector<uint32_t>* out) const {
+  if (dense()) {
+    const size_t before = out->size();
+    out->resize(before + rows);
+    std::iota(out->begin() + static_cast<ptrdiff_t>(before), out->end(), 0);
+    return;
+  }
   for (uint32_t row = 0; row < rows && !values.empty(); ++row) {
-    if (present.empty() || IsPresent(present, row)) out->push_back(row);
+    if (IsPresent(present, row)) out->push_back(row);
   }
 }
 

@@ -8,7 +8,7 @@
 #include "storage/model/names.h"
 #include "storage/query/bucket.h"
 #include "storage/query/bucket_filler.h"
-#include "storage/query/check_range.h"
+#include "storage/query/check.h"
 #include "storage/query/step_table.h"
 
 namespace waterflow::storage {
@@ -19,12 +19,6 @@ namespace {
 constexpr uint64_t kWholePointBytes = 34;
 constexpr uint64_t kPointBytes = 16;
 constexpr uint64_t kBucketBytes = sizeof(BucketAccumulator) + sizeof(Bucket);
-
-absl::Status CheckCount(absl::string_view field, size_t count, size_t max) {
-  if (count >= 1 && count <= max) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": ", count, " given, 1 to ", max, " are allowed"));
-}
 
 absl::Status AnswerRaw(const SeriesPart& head, const Series& s,
                        const PartSink& sink) {
@@ -84,29 +78,25 @@ constexpr size_t kGroupPoints = 64 << 10;
 // Answers for one metric.
 class MetricAnswer {
  public:
-  MetricAnswer(const ReadSpec& spec, const Lineage& lineage,
-               const LineageReader& reader, size_t metric,
-               uint64_t memory_bytes, const PartSink& sink, ReadCounts* counts)
+  // `filter` is that of the plan. All must outlive it.
+  MetricAnswer(const ReadSpec& spec, const PointFilter& filter,
+               const Lineage& lineage, const LineageReader& reader,
+               size_t metric, uint64_t memory_bytes, const PartSink& sink,
+               ReadCounts* counts)
       : spec_(spec),
+        reader_(reader),
         workers_(reader.workers()),
         ranks_(reader.ranks()),
         memory_bytes_(memory_bytes),
         sink_(sink),
-        filter_(FilterOf(spec)),
-        series_(filter_, counts),
-        filler_(filter_, &series_, counts) {
+        series_(filter, counts),
+        filler_(filter, &series_, counts) {
     const MetricView& view = lineage.metrics()[metric];
     head_.run = lineage.run().uuid;
     head_.metric = view.name;
     if (spec.reduction == Reduction::kNone) return;
     head_.reduction =
         spec.reduction == Reduction::kDefault ? view.reduction : spec.reduction;
-  }
-
-  static PointFilter FilterOf(const ReadSpec& spec) {
-    return {.axis = spec.axis,
-            .step_range = spec.step_range,
-            .time_range = spec.time_range};
   }
 
   absl::Status Send(const MetricPlan& plan) {
@@ -121,7 +111,7 @@ class MetricAnswer {
  private:
   absl::Status SendRaw(const MetricPlan& plan) {
     Series series;
-    for (const WorkerPlan* worker : ByRank(plan)) {
+    for (const WorkerPlan* worker : reader_.ByRank(plan)) {
       absl::Status s = Admit(worker->rows * kWholePointBytes, "points");
       if (s.ok()) s = series_.Read(*worker, /*whole=*/true, &series);
       if (!s.ok()) return s;
@@ -134,7 +124,7 @@ class MetricAnswer {
 
   absl::Status SendBuckets(const MetricPlan& plan) {
     BucketTable table(plan.span(), spec_.max_points);
-    for (const WorkerPlan* worker : ByRank(plan)) {
+    for (const WorkerPlan* worker : reader_.ByRank(plan)) {
       table.Clear();
       absl::Status s = Fill(*worker, /*order=*/0, &table);
       if (!s.ok()) return s;
@@ -181,8 +171,8 @@ class MetricAnswer {
       points = 0;
     };
     for (const WorkerPlan& worker : plan.workers()) {
-      absl::Status s = Admit(
-          worker.rows * kPointBytes + table.size() * kBucketBytes, "steps");
+      absl::Status s =
+          Admit(worker.rows * kPointBytes + HeldBy(table), "steps");
       if (!s.ok()) return s;
       if (group.size() == group_ranks.size()) group.emplace_back();
       s = series_.Read(worker, /*whole=*/false, &group[group_ranks.size()]);
@@ -235,16 +225,6 @@ class MetricAnswer {
   }
   bool keep_values() const { return !spec_.quantiles.empty(); }
 
-  std::vector<const WorkerPlan*> ByRank(const MetricPlan& plan) const {
-    std::vector<const WorkerPlan*> all;
-    for (const WorkerPlan& worker : plan.workers()) all.push_back(&worker);
-    std::sort(all.begin(), all.end(),
-              [this](const WorkerPlan* a, const WorkerPlan* b) {
-                return ranks_[a->worker.value] < ranks_[b->worker.value];
-              });
-    return all;
-  }
-
   // Before each worker.
   absl::Status Admit(uint64_t bytes, absl::string_view what) const {
     if (spec_.cancelled && spec_.cancelled()) {
@@ -259,11 +239,11 @@ class MetricAnswer {
   }
 
   const ReadSpec& spec_;
+  const LineageReader& reader_;
   const std::vector<Worker>& workers_;
   const std::vector<uint32_t>& ranks_;
   const uint64_t memory_bytes_;
   const PartSink& sink_;
-  const PointFilter filter_;
   SeriesReader series_;
   BucketFiller filler_;
   SeriesPart head_;
@@ -273,8 +253,8 @@ class MetricAnswer {
 
 absl::Status CheckReadSpec(const ReadSpec& spec) {
   for (const absl::Status& s :
-       {CheckCount("run_ids", spec.runs.size(), kMaxReadRuns),
-        CheckCount("metrics", spec.metrics.size(), kMaxReadMetrics),
+       {CheckCount("run_ids", spec.runs.size(), 1, kMaxReadRuns),
+        CheckCount("metrics", spec.metrics.size(), 1, kMaxReadMetrics),
         CheckRange("step_range", spec.step_range),
         CheckRange("time_range", spec.time_range)}) {
     if (!s.ok()) return s;
@@ -322,7 +302,9 @@ absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
                     LineageReader* reader, size_t metric,
                     const QueryLimits& limits, const PartSink& sink,
                     ReadCounts* counts) {
-  const PointFilter filter = MetricAnswer::FilterOf(spec);
+  const PointFilter filter{.axis = spec.axis,
+                           .step_range = spec.step_range,
+                           .time_range = spec.time_range};
   absl::StatusOr<MetricPlan> plan = reader->Plan(metric, filter);
   if (!plan.ok()) return plan.status();
   uint64_t rows = 0;
@@ -334,8 +316,8 @@ absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
     absl::Status s = sink(std::move(part));
     return s.ok() ? turn.Take() : s;
   };
-  return MetricAnswer(spec, lineage, *reader, metric, limits.memory_bytes,
-                      yielding, counts)
+  return MetricAnswer(spec, filter, lineage, *reader, metric,
+                      limits.memory_bytes, yielding, counts)
       .Send(*plan);
 }
 

@@ -1,7 +1,6 @@
 #include "storage/query/lane_reader.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
 
@@ -193,12 +192,7 @@ void LaneReader::Append(const UnreadLane& lane, const StripRows& rows,
     const ChunkValues& chunk = columns_.metrics[i];
     if (chunk.values.empty()) continue;
     rows_.clear();
-    if (chunk.dense()) {
-      rows_.resize(chunk.rows);
-      std::iota(rows_.begin(), rows_.end(), 0);
-    } else {
-      chunk.AppendRows(&rows_);
-    }
+    chunk.AppendRows(&rows_);
     TailPart& part = (*open)[i];
     if (part.attempt != strip.attempt) CloseInto(&part, parts);
     if (part.series.points.values.empty()) {

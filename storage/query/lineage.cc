@@ -72,6 +72,17 @@ LineageReader::LineageReader(const Lineage& lineage, const Database* database,
   }
 }
 
+std::vector<const WorkerPlan*> LineageReader::ByRank(
+    const MetricPlan& plan) const {
+  std::vector<const WorkerPlan*> all;
+  for (const WorkerPlan& worker : plan.workers()) all.push_back(&worker);
+  std::sort(all.begin(), all.end(),
+            [this](const WorkerPlan* a, const WorkerPlan* b) {
+              return ranks_[a->worker.value] < ranks_[b->worker.value];
+            });
+  return all;
+}
+
 absl::StatusOr<MetricPlan> LineageReader::Plan(size_t metric,
                                                const PointFilter& filter) {
   MetricPlan plan;

@@ -37,6 +37,8 @@ class LineageReader {
 
   // By ids of workers(), the order of workers: by role and rank.
   const std::vector<uint32_t>& ranks() const { return ranks_; }
+  // The workers of a plan in that order.
+  std::vector<const WorkerPlan*> ByRank(const MetricPlan& plan) const;
 
   // What there is to read of one of the lineage's metrics; good as long as
   // this. DATA_LOSS names a bad axis.

@@ -5,16 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "storage/model/limits.h"
 #include "storage/model/names.h"
+#include "storage/query/check.h"
 
 namespace waterflow::storage {
 namespace {
-
-absl::Status CheckCount(absl::string_view field, size_t count, size_t min,
-                        size_t max) {
-  if (min <= count && count <= max) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, ": ", count, " given, ", min, " to ", max, " are allowed"));
-}
 
 absl::Status CheckRuns(size_t runs,
                        const std::optional<RunFilter>& run_filter) {

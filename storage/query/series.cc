@@ -125,12 +125,7 @@ bool SeriesReader::Keep(const PlannedStrip& planned,
     values->insert(values->end(), chunk.values.begin(), chunk.values.end());
     return true;
   }
-  if (chunk.dense()) {
-    kept_.resize(chunk.rows);
-    std::iota(kept_.begin(), kept_.end(), 0);
-  } else {
-    chunk.AppendRows(&kept_);
-  }
+  chunk.AppendRows(&kept_);
   const RowFilter passing(*planned.source->view, planned.strip, filter_);
   size_t kept = 0;
   for (size_t i = 0; i < kept_.size(); ++i) {

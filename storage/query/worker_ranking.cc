@@ -146,18 +146,6 @@ Series TimesBetween(const Series& points) {
   return between;
 }
 
-std::vector<const WorkerPlan*> ByRank(const MetricPlan& plan,
-                                      const LineageReader& reader) {
-  std::vector<const WorkerPlan*> all;
-  for (const WorkerPlan& worker : plan.workers()) all.push_back(&worker);
-  std::sort(all.begin(), all.end(),
-            [&](const WorkerPlan* a, const WorkerPlan* b) {
-              return reader.ranks()[a->worker.value] <
-                     reader.ranks()[b->worker.value];
-            });
-  return all;
-}
-
 // Whether a schema begins with the metric. Of all metrics these are enough to
 // see each row.
 bool LeadsASchema(const Lineage& lineage, size_t metric) {
@@ -222,7 +210,7 @@ absl::StatusOr<WorkerRanking> RankWorkers(const RankWorkersSpec& spec,
   std::vector<double> values;
   BucketTable table(plan->span(), 1);
   Series points;
-  for (const WorkerPlan* worker : ByRank(*plan, *reader)) {
+  for (const WorkerPlan* worker : reader->ByRank(*plan)) {
     absl::Status s = CheckCancelled(spec.cancelled);
     table.Clear();
     if (s.ok()) s = filler.Fill(*worker, 0, &table);
@@ -265,7 +253,7 @@ absl::StatusOr<Stragglers> FindStragglers(const StragglersSpec& spec,
   std::vector<Straggler> all;
   std::vector<double> means;
   Series points;
-  for (const WorkerPlan* worker : ByRank(*plan, *reader)) {
+  for (const WorkerPlan* worker : reader->ByRank(*plan)) {
     absl::Status s = CheckCancelled(spec.cancelled);
     if (s.ok()) {
       s = CheckHeld(
@@ -324,18 +312,19 @@ absl::StatusOr<size_t> LongestMetric(const Lineage& lineage,
   return longest;
 }
 
-absl::StatusOr<std::vector<std::optional<int64_t>>> LastSteps(
+absl::StatusOr<absl::flat_hash_map<Worker, int64_t>> LastSteps(
     const Lineage& lineage, LineageReader* reader) {
-  std::vector<std::optional<int64_t>> steps(reader->workers().size());
+  absl::flat_hash_map<Worker, int64_t> steps;
   const PointFilter all;
   for (size_t m = 0; m < lineage.metrics().size(); ++m) {
     if (!LeadsASchema(lineage, m)) continue;
     absl::StatusOr<MetricPlan> plan = reader->Plan(m, all);
     if (!plan.ok()) return plan.status();
     for (const WorkerPlan& worker : plan->workers()) {
-      std::optional<int64_t>& last = steps[worker.worker.value];
       for (const PlannedStrip& strip : worker.strips) {
-        last = std::max(last.value_or(strip.span.last), strip.span.last);
+        const auto [it, is_new] = steps.try_emplace(
+            reader->workers()[worker.worker.value], strip.span.last);
+        it->second = std::max(it->second, strip.span.last);
       }
     }
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/query/lineage.h"
@@ -29,8 +30,8 @@ absl::StatusOr<size_t> LongestMetric(const Lineage& lineage,
                                      LineageReader* reader,
                                      const PointFilter& filter);
 
-// The greatest step of each of the lineage's workers that has one, by its id.
-absl::StatusOr<std::vector<std::optional<int64_t>>> LastSteps(
+// The greatest step of each of the lineage's workers that has one.
+absl::StatusOr<absl::flat_hash_map<Worker, int64_t>> LastSteps(
     const Lineage& lineage, LineageReader* reader);
 
 // How far each value is from the median of those that are numbers, in median

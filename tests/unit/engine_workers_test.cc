@@ -330,6 +330,33 @@ TEST_F(EngineWorkers, QuantilesOfManyValuesAreSketchedAndSaySo) {
   }
 }
 
+TEST_F(EngineWorkers, ValuesThatAreKeptForQuantilesCountAsMemory) {
+  options_.query_memory_bytes = 1 << 20;
+  Reopen();
+  run_ = MakeRun("wide");
+  Rows rows;
+  for (int64_t step = 0; step < 1000; ++step) {
+    rows.steps.push_back(step);
+    rows.values.push_back(1);
+  }
+  for (uint32_t rank = 0; rank < 200; ++rank) Log(rank, rows);
+  ASSERT_TRUE(engine_->Flush().ok());
+  ReadSpec spec;
+  spec.runs = {run_};
+  spec.metrics = {"loss"};
+  spec.reduction = Reduction::kMean;
+  const auto ignore = [](const SeriesPart&) { return absl::OkStatus(); };
+  for (const uint32_t max_points : {0u, 1000u}) {
+    spec.max_points = max_points;
+    spec.quantiles.clear();
+    EXPECT_TRUE(engine_->Read(spec, ignore).ok());
+    spec.quantiles = {0.5};
+    const absl::Status refused = engine_->Read(spec, ignore).status();
+    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("--query-memory"));
+  }
+}
+
 TEST_F(EngineWorkers, BadQuantilesAndAttemptsNameTheirField) {
   LogLosses();
   const auto message = [&](const ReadSpec& spec) {
