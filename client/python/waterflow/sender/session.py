@@ -354,6 +354,8 @@ class Session:
         params, tags = self._to_tell["params"], self._to_tell["tags"]
         if not params and not tags:
             return
+        # Not behind the call: what is said meanwhile is for the next one.
+        self._to_tell = {"params": {}, "tags": {}}
         try:
             await self._update(set_params=params, set_tags=tags)
         except grpc.RpcError as error:
@@ -362,7 +364,6 @@ class Session:
             ):  # fmt: skip
                 raise
             await self._tell_one_by_one(params, tags)
-        self._to_tell = {"params": {}, "tags": {}}
 
     async def _tell_one_by_one(self, params: dict[str, str], tags: dict[str, str]) -> None:
         """One of them is refused, for example a param that has another value already."""
