@@ -270,11 +270,7 @@ absl::Status Database::CheckFormat(bool is_new) {
       return absl::FailedPreconditionError(
           absl::StrCat("data directory ", path_, " has no format version"));
     }
-    std::string version;
-    AppendFixed(kFormatVersion, &version);
-    rocksdb::WriteBatch batch;
-    batch.Put(family(Family::kMeta), ToSlice(kMetaFormatVersion), version);
-    return Write(&batch, /*sync=*/true);
+    return WriteFormatVersion();
   }
   if (!stored.ok()) return stored.status();
   if (stored->size() != sizeof(uint32_t)) {
@@ -283,12 +279,24 @@ absl::Status Database::CheckFormat(bool is_new) {
         stored->size(), " bytes, expected 4"));
   }
   const uint32_t version = LoadFixed<uint32_t>(stored->data());
-  if (version != kFormatVersion) {
+  if (!ReadsFormatVersion(version)) {
     return absl::FailedPreconditionError(
         absl::StrCat("data directory ", path_, " has format version ", version,
-                     "; this build reads version ", kFormatVersion));
+                     "; this build reads versions ", kOldestFormatVersion,
+                     " to ", kFormatVersion));
   }
-  return absl::OkStatus();
+  // Before anything that an older build could misread is written.
+  const bool read_only = read_lock_ != nullptr;
+  if (version == kFormatVersion || read_only) return absl::OkStatus();
+  return WriteFormatVersion();
+}
+
+absl::Status Database::WriteFormatVersion() {
+  std::string version;
+  AppendFixed(kFormatVersion, &version);
+  rocksdb::WriteBatch batch;
+  batch.Put(family(Family::kMeta), ToSlice(kMetaFormatVersion), version);
+  return Write(&batch, /*sync=*/true);
 }
 
 absl::StatusOr<std::string> Database::Get(Family f,

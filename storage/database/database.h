@@ -145,6 +145,7 @@ class Database {
  private:
   explicit Database(const EngineOptions& options);
   absl::Status CheckFormat(bool is_new);
+  absl::Status WriteFormatVersion();
   // The families of this store: ours, then those of a newer format.
   static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
       const rocksdb::DBOptions& db_options, const EngineOptions& options,

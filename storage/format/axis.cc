@@ -20,6 +20,10 @@ enum Flags : uint8_t {
   kStepsRepeat = 16,
 };
 
+// In front of an axis; one of version 1 begins with its strip count instead,
+// which is at least 1.
+constexpr char kTimesApart = 0;
+
 }  // namespace
 
 void AxisBuilder::Add(Strip strip, absl::Span<const int64_t> steps,
@@ -37,29 +41,31 @@ void AxisBuilder::Add(Strip strip, absl::Span<const int64_t> steps,
   strips_.push_back(static_cast<char>(flags));
   AppendVarint(strip.first_row, &strips_);
   AppendVarint(times_ns.size(), &strips_);
-  const auto add_column = [&](absl::Span<const int64_t> column, bool skip) {
+  const auto add_column = [&](absl::Span<const int64_t> column, bool skip,
+                              std::string* to) {
     const auto [min, max] = std::minmax_element(column.begin(), column.end());
     AppendVarint(ZigZag(*min), &strips_);
     AppendVarint(ZigZag(*max), &strips_);
-    const size_t before = columns_.size();
-    if (!skip) EncodeInt64Column(column, &columns_);
-    AppendVarint(columns_.size() - before, &strips_);
+    const size_t before = to->size();
+    if (!skip) EncodeInt64Column(column, to);
+    AppendVarint(to->size() - before, &strips_);
   };
-  if (strip.has_step) add_column(steps, repeat);
-  add_column(times_ns, false);
+  if (strip.has_step) add_column(steps, repeat, &steps_);
+  add_column(times_ns, false, &times_);
   last_steps_.assign(steps.begin(), steps.end());
   ++count_;
 }
 
-std::string AxisBuilder::Build() && {
-  std::string out;
-  AppendVarint(count_, &out);
-  AppendVarint(metric_count_, &out);
-  AppendVarint(metrics_per_tile_, &out);
-  out.append(strips_);
-  out.append(columns_);
-  AppendChecksum(&out);
-  return out;
+AxisBuilder::Built AxisBuilder::Build() && {
+  Built built{.axis = std::string(1, kTimesApart), .times = std::move(times_)};
+  AppendVarint(count_, &built.axis);
+  AppendVarint(metric_count_, &built.axis);
+  AppendVarint(metrics_per_tile_, &built.axis);
+  built.axis.append(strips_);
+  built.axis.append(steps_);
+  AppendChecksum(&built.axis);
+  AppendChecksum(&built.times);
+  return built;
 }
 
 absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
@@ -67,6 +73,8 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
   axis.bytes_ = std::move(bytes);
   absl::StatusOr<absl::string_view> body = VerifyChecksum(axis.bytes_.view());
   if (!body.ok()) return body.status();
+  axis.times_apart_ = !body->empty() && body->front() == kTimesApart;
+  if (axis.times_apart_) body->remove_prefix(1);
   ByteReader in(*body);
   const uint32_t count = in.Varint32();
   axis.metric_count_ = in.Varint32();
@@ -78,7 +86,8 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
         absl::StrCat("axis of ", count, " strips and ", axis.metric_count_,
                      " metrics in tiles of ", axis.metrics_per_tile_));
   }
-  size_t column_bytes = 0;
+  size_t steps_bytes = 0;
+  size_t& times_bytes = axis.times_apart_ ? axis.times_bytes_ : steps_bytes;
   for (uint32_t i = 0; i < count && in.ok(); ++i) {
     Strip strip;
     strip.worker.value = in.Varint32();
@@ -94,8 +103,8 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
     if (strip.has_step) {
       strip.min_step = in.SignedVarint();
       strip.max_step = in.SignedVarint();
-      steps = {column_bytes, in.Varint32()};
-      column_bytes += steps.size;
+      steps = {steps_bytes, in.Varint32()};
+      steps_bytes += steps.size;
       if (flags & kStepsRepeat) {
         if (i == 0 || axis.strips_.back().rows != strip.rows ||
             !axis.strips_.back().has_step) {
@@ -107,8 +116,8 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
     }
     strip.min_time_ns = in.SignedVarint();
     strip.max_time_ns = in.SignedVarint();
-    const Extent times{column_bytes, in.Varint32()};
-    column_bytes += times.size;
+    const Extent times{times_bytes, in.Varint32()};
+    times_bytes += times.size;
     if (strip.rows < 1 || strip.rows > kMaxStripRows) {
       return absl::DataLossError(
           absl::StrCat("axis: strip ", i, " of ", strip.rows, " rows"));
@@ -117,33 +126,44 @@ absl::StatusOr<AxisBlock> AxisBlock::Parse(SharedBytes bytes) {
     axis.steps_.push_back(steps);
     axis.times_.push_back(times);
   }
-  if (!in.ok() || in.rest().size() != column_bytes) {
+  if (!in.ok() || in.rest().size() != steps_bytes) {
     return absl::DataLossError("axis: malformed");
   }
-  const size_t columns_begin = body->size() - column_bytes;
+  const size_t columns_begin = in.rest().data() - axis.bytes_.view().data();
   for (Extent& extent : axis.steps_) extent.begin += columns_begin;
+  if (axis.times_apart_) return axis;
   for (Extent& extent : axis.times_) extent.begin += columns_begin;
   return axis;
 }
 
-absl::Status AxisBlock::ReadColumn(const Extent& extent, uint32_t rows,
-                                   std::vector<int64_t>* out) const {
-  out->resize(rows);
-  return DecodeInt64Column(Bytes(extent), absl::MakeSpan(*out));
-}
-
 absl::Status AxisBlock::ReadSteps(size_t index,
                                   std::vector<int64_t>* steps) const {
-  return ReadColumn(steps_[index], strips_[index].rows, steps);
+  steps->resize(strips_[index].rows);
+  return DecodeInt64Column(Bytes(steps_[index]), absl::MakeSpan(*steps));
 }
 
 std::optional<Progression> AxisBlock::StepsProgression(size_t index) const {
   return Int64Progression(Bytes(steps_[index]));
 }
 
-absl::Status AxisBlock::ReadTimes(size_t index,
+absl::StatusOr<absl::string_view> AxisBlock::CheckTimes(
+    absl::string_view value) const {
+  absl::StatusOr<absl::string_view> columns = VerifyChecksum(value);
+  if (columns.ok() && columns->size() != times_bytes_) {
+    return absl::DataLossError(absl::StrCat("times of ", columns->size(),
+                                            " bytes, their axis says ",
+                                            times_bytes_));
+  }
+  return columns;
+}
+
+absl::Status AxisBlock::ReadTimes(size_t index, absl::string_view columns,
                                   std::vector<int64_t>* times_ns) const {
-  return ReadColumn(times_[index], strips_[index].rows, times_ns);
+  const Extent& extent = times_[index];
+  times_ns->resize(strips_[index].rows);
+  return DecodeInt64Column(
+      times_apart_ ? columns.substr(extent.begin, extent.size) : Bytes(extent),
+      absl::MakeSpan(*times_ns));
 }
 
 }  // namespace waterflow::storage

@@ -1,12 +1,15 @@
 // The axis of one worker block in a generation: which rows of which workers
-// it holds, and their steps and times, once for all metrics of the schema.
+// it holds, and their steps and times, once for all metrics of the schema. The
+// times are a value of their own: few questions need them, and they are most of
+// the bytes.
 //
 // A strip is a span of rows of one worker and one attempt in which step and
 // time are all there or all missing; a chunk holds the values of one metric
 // over one strip. Strips are ordered by worker, then row.
 //
-//   axis   := strip_count varint, metric_count varint, metrics_per_tile varint,
-//             strip*, columns, checksum
+//   axis   := 0 u8, strip_count varint, metric_count varint, metrics_per_tile
+//             varint, strip*, steps, checksum
+//   times  := for each strip its times (time_bytes), checksum
 //   strip  := worker varint, attempt varint, flags u8, first_row varint,
 //             rows varint,
 //             [min_step, max_step zigzag varints, step_bytes varint]  has_step
@@ -14,8 +17,11 @@
 //   flags  := 1 has_step, 2 time_stamped, 4 steps ascend (or repeat),
 //             8 times ascend (or repeat), 16 steps are those of the strip
 //             before
-//   columns:= for each strip its steps (step_bytes), then its times
-//             (time_bytes), each an int64 column of storage/codec
+//   steps  := for each strip its steps (step_bytes)
+//
+// Steps and times of a strip are an int64 column of storage/codec each. In
+// version 1 of the format there is no 0 in front and no value of times: each
+// strip's times lie right behind its steps.
 #ifndef WATERFLOW_STORAGE_FORMAT_AXIS_H_
 #define WATERFLOW_STORAGE_FORMAT_AXIS_H_
 
@@ -62,14 +68,20 @@ class AxisBuilder {
   // the rest follows from the columns. `steps` is empty unless has_step.
   void Add(Strip strip, absl::Span<const int64_t> steps,
            absl::Span<const int64_t> times_ns);
-  std::string Build() &&;
+  // The axis and its times.
+  struct Built {
+    std::string axis;
+    std::string times;
+  };
+  Built Build() &&;
 
  private:
   const uint32_t metric_count_;
   const uint32_t metrics_per_tile_;
   uint32_t count_ = 0;
   std::string strips_;
-  std::string columns_;
+  std::string steps_;
+  std::string times_;
   std::vector<int64_t> last_steps_;
 };
 
@@ -82,9 +94,16 @@ class AxisBlock {
   // Metrics of the schema.
   uint32_t metric_count() const { return metric_count_; }
   uint32_t metrics_per_tile() const { return metrics_per_tile_; }
-  // The steps or times of strip `index`; steps only where it has_step.
+  // The steps of strip `index`, which has_step.
   absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
-  absl::Status ReadTimes(size_t index, std::vector<int64_t>* times_ns) const;
+  // Whether the times are a value of their own (since version 2).
+  bool times_apart() const { return times_apart_; }
+  // The columns in that value. DATA_LOSS when it is not that of this axis.
+  absl::StatusOr<absl::string_view> CheckTimes(absl::string_view value) const;
+  // The times of strip `index`; `columns` is what CheckTimes returned, and
+  // nobody looks at it where they are not apart.
+  absl::Status ReadTimes(size_t index, absl::string_view columns,
+                         std::vector<int64_t>* times_ns) const;
   // The steps of a strip that has_step, where it takes no decoding to know.
   std::optional<Progression> StepsProgression(size_t index) const;
   // Whether two strips are known to have the same steps.
@@ -103,15 +122,15 @@ class AxisBlock {
   absl::string_view Bytes(const Extent& extent) const {
     return bytes_.view().substr(extent.begin, extent.size);
   }
-  absl::Status ReadColumn(const Extent& extent, uint32_t rows,
-                          std::vector<int64_t>* out) const;
 
   SharedBytes bytes_;
   uint32_t metric_count_ = 0;
   uint32_t metrics_per_tile_ = 1;
+  bool times_apart_ = true;
+  size_t times_bytes_ = 0;
   std::vector<Strip> strips_;
   std::vector<Extent> steps_;
-  std::vector<Extent> times_;
+  std::vector<Extent> times_;  // in their value, if it is one of its own
 };
 
 }  // namespace waterflow::storage

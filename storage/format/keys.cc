@@ -44,6 +44,17 @@ std::string TileKey(GenerationId generation, RunId run, SchemaId schema,
                       first_metric);
 }
 
+std::string SpansKey(GenerationId generation, RunId run, SchemaId schema,
+                     uint32_t worker_block, uint32_t first_metric) {
+  return absl::StrCat(
+      TileKey(generation, run, schema, worker_block, first_metric), "\1");
+}
+
+std::string TimesKey(GenerationId generation, RunId run, SchemaId schema,
+                     uint32_t worker_block) {
+  return TileKey(generation, run, schema, worker_block, UINT32_MAX);
+}
+
 std::string PrefixEnd(absl::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xff) {

@@ -3,8 +3,9 @@
 //   log        group u64
 //   axis       generation u32, run u32, schema u32, worker block u32
 //   blocks     generation u32, run u32, schema u32, worker block u32, first
-//              metric of the tile u32
-//   summaries  as blocks
+//              metric of the tile u32: a block; with one more byte, 1, the
+//              spans of the same tile; with the metric 2^32 - 1 the times
+//   summaries  as blocks, without spans and times
 //   meta       text: "format_version", "sealed_position", and "generation"
 //              followed by the generation u32
 //   catalog    a letter for the kind, then ids; see CatalogKind
@@ -13,7 +14,9 @@
 // RocksDB's compaction has nothing to rewrite and a generation is dropped by
 // dropping its files. The worker block comes before the tile so that a
 // generation of any size is written front to back. "metric" is a position in
-// the schema.
+// the schema. What a question may do without (values, times, spans) lies in
+// one family and what it begins with (axes, summaries) in others, so that the
+// latter are read without the former.
 #ifndef WATERFLOW_STORAGE_FORMAT_KEYS_H_
 #define WATERFLOW_STORAGE_FORMAT_KEYS_H_
 
@@ -27,7 +30,13 @@ namespace waterflow::storage {
 
 // Raised by any change of a layout in this folder that an older build could
 // misread. docs/format.md tells the history.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
+// The oldest that is still read. Its generations keep their bytes until they
+// are merged.
+inline constexpr uint32_t kOldestFormatVersion = 1;
+inline constexpr bool ReadsFormatVersion(uint32_t version) {
+  return kOldestFormatVersion <= version && version <= kFormatVersion;
+}
 
 inline constexpr absl::string_view kMetaFormatVersion = "format_version";
 inline constexpr absl::string_view kMetaSealedPosition = "sealed_position";
@@ -46,6 +55,12 @@ std::string AxisKey(GenerationId generation, RunId run, SchemaId schema,
 // Of a block, and of its summaries.
 std::string TileKey(GenerationId generation, RunId run, SchemaId schema,
                     uint32_t worker_block, uint32_t first_metric);
+
+// Of the spans of a tile's summaries, and of the times of a worker block.
+std::string SpansKey(GenerationId generation, RunId run, SchemaId schema,
+                     uint32_t worker_block, uint32_t first_metric);
+std::string TimesKey(GenerationId generation, RunId run, SchemaId schema,
+                     uint32_t worker_block);
 
 // The smallest key greater than all that begin with `prefix`.
 std::string PrefixEnd(absl::string_view prefix);

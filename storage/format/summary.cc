@@ -22,6 +22,9 @@ enum Flags : uint8_t {
   kUnknown = 16,
 };
 constexpr uint64_t kRepeat = 0;
+// In front of summaries; those of version 1 begin with their number of metrics
+// instead, which is at least 1.
+constexpr char kSpansApart = 0;
 
 bool FitsFloat32(double value) {
   // By bits: a NaN that the cast would change does not fit.
@@ -289,7 +292,14 @@ StripSummary Summarize(const ChunkValues& chunk) {
     strip.all.Merge(span);
     if (chunk.rows > 2 * kSummarySpanRows) strip.spans.push_back(span);
   }
+  strip.span_count = static_cast<uint32_t>(strip.spans.size());
   return strip;
+}
+
+StripSummary NoSummary() {
+  StripSummary none;
+  none.known = false;
+  return none;
 }
 
 bool HasSummaries(absl::Span<const Strip> strips) {
@@ -305,7 +315,7 @@ void SummaryBuilder::Add(const StripSummary& strip) {
   } else {
     strips_.push_back(kUnknown);
   }
-  for (const Summary& span : strip.spans) AppendSummary(span, &strips_);
+  for (const Summary& span : strip.spans) AppendSummary(span, &spans_);
   ++count_;
 }
 
@@ -314,16 +324,22 @@ void SummaryBuilder::AddRepeat() {
   ++count_;
 }
 
-std::string BuildSummaries(absl::Span<const SummaryBuilder> tile) {
-  std::string out;
+BuiltSummaries BuildSummaries(absl::Span<const SummaryBuilder> tile) {
+  BuiltSummaries built{.strips = std::string(1, kSpansApart), .spans = ""};
+  std::string& out = built.strips;
   AppendVarint(tile.size(), &out);
   AppendVarint(tile.front().count_, &out);
   for (const SummaryBuilder& metric : tile) {
     AppendVarint(metric.strips_.size(), &out);
+    AppendVarint(metric.spans_.size(), &out);
   }
-  for (const SummaryBuilder& metric : tile) out.append(metric.strips_);
+  for (const SummaryBuilder& metric : tile) {
+    out.append(metric.strips_);
+    built.spans.append(metric.spans_);
+  }
   AppendChecksum(&out);
-  return out;
+  if (!built.spans.empty()) AppendChecksum(&built.spans);
+  return built;
 }
 
 absl::StatusOr<SummaryBlock> SummaryBlock::Parse(SharedBytes bytes) {
@@ -331,6 +347,8 @@ absl::StatusOr<SummaryBlock> SummaryBlock::Parse(SharedBytes bytes) {
   block.bytes_ = std::move(bytes);
   absl::StatusOr<absl::string_view> body = VerifyChecksum(block.bytes_.view());
   if (!body.ok()) return body.status();
+  const bool apart = !body->empty() && body->front() == kSpansApart;
+  if (apart) body->remove_prefix(1);
   ByteReader in(*body);
   const uint32_t metrics = in.Varint32();
   block.strips_ = in.Varint32();
@@ -341,15 +359,18 @@ absl::StatusOr<SummaryBlock> SummaryBlock::Parse(SharedBytes bytes) {
                                             " metrics x ", block.strips_,
                                             " strips are malformed"));
   }
-  block.begins_.push_back(0);
+  block.strips_begin_.push_back(0);
+  if (apart) block.spans_begin_.push_back(0);
   for (uint32_t m = 0; m < metrics; ++m) {
-    block.begins_.push_back(block.begins_.back() + in.Varint32());
+    block.strips_begin_.push_back(block.strips_begin_.back() + in.Varint32());
+    if (!apart) continue;
+    block.spans_begin_.push_back(block.spans_begin_.back() + in.Varint32());
   }
-  if (!in.ok() || block.begins_.back() != in.rest().size()) {
+  if (!in.ok() || block.strips_begin_.back() != in.rest().size()) {
     return absl::DataLossError("summaries: lengths disagree with their size");
   }
-  const size_t strips_begin = body->size() - in.rest().size();
-  for (size_t& begin : block.begins_) begin += strips_begin;
+  const size_t begin = in.rest().data() - block.bytes_.view().data();
+  for (size_t& strips : block.strips_begin_) strips += begin;
   return block;
 }
 
@@ -359,8 +380,9 @@ absl::StatusOr<std::vector<StripSummary>> SummaryBlock::Read(
     return absl::DataLossError(
         absl::StrCat("summaries: none of metric ", metric));
   }
-  ByteReader in(bytes_.view().substr(begins_[metric],
-                                     begins_[metric + 1] - begins_[metric]));
+  ByteReader in(
+      bytes_.view().substr(strips_begin_[metric],
+                           strips_begin_[metric + 1] - strips_begin_[metric]));
   std::vector<StripSummary> strips;
   strips.reserve(std::min<size_t>(strips_, in.rest().size()));
   for (uint32_t i = 0; i < strips_ && in.ok(); ++i) {
@@ -370,26 +392,56 @@ absl::StatusOr<std::vector<StripSummary>> SummaryBlock::Read(
         return absl::DataLossError("summary that repeats no strip");
       }
       strips.push_back(strips.back());
+      strips.back().repeat = true;
       continue;
     }
-    const uint64_t spans = head - 1;
     StripSummary& strip = strips.emplace_back();
-    if (spans > kMaxStripRows / kSummarySpanRows) {
+    if (head - 1 > kMaxStripRows / kSummarySpanRows) {
       return absl::DataLossError(
-          absl::StrCat("summary of ", spans, " spans in a strip"));
+          absl::StrCat("summary of ", head - 1, " spans in a strip"));
     }
+    strip.span_count = static_cast<uint32_t>(head - 1);
     if (!in.rest().empty() && in.rest().front() == kUnknown) {
       in.Fixed<uint8_t>();
       strip.known = false;
     } else {
       strip.all = ReadSummary(&in);
     }
-    for (uint64_t s = 0; s < spans; ++s) {
+    if (!spans_begin_.empty()) continue;
+    for (uint32_t s = 0; s < strip.span_count; ++s) {
       strip.spans.push_back(ReadSummary(&in));
     }
   }
   if (!in.done()) return absl::DataLossError("summaries: malformed");
   return strips;
+}
+
+absl::StatusOr<absl::string_view> SummaryBlock::CheckSpans(
+    absl::string_view value) const {
+  absl::StatusOr<absl::string_view> spans = VerifyChecksum(value);
+  if (spans.ok() && spans->size() != spans_begin_.back()) {
+    return absl::DataLossError(absl::StrCat("spans of ", spans->size(),
+                                            " bytes, their summaries say ",
+                                            spans_begin_.back()));
+  }
+  return spans;
+}
+
+absl::Status SummaryBlock::ReadSpans(uint32_t metric, absl::string_view spans,
+                                     std::vector<StripSummary>* strips) const {
+  ByteReader in(spans.substr(spans_begin_[metric],
+                             spans_begin_[metric + 1] - spans_begin_[metric]));
+  for (size_t i = 0; i < strips->size() && in.ok(); ++i) {
+    StripSummary& strip = (*strips)[i];
+    if (strip.repeat) {
+      strip.spans = (*strips)[i - 1].spans;
+      continue;
+    }
+    strip.spans.resize(strip.span_count);
+    for (Summary& span : strip.spans) span = ReadSummary(&in);
+  }
+  if (!in.done()) return absl::DataLossError("spans: malformed");
+  return absl::OkStatus();
 }
 
 }  // namespace waterflow::storage

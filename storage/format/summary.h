@@ -2,12 +2,15 @@
 // strip of the worker block a summary of the strip and, where it is long, one
 // of each 256 rows.
 //
-//   summaries := metric_count varint, strip_count varint, length varint per
-//                metric, strips metric by metric, checksum
+//   summaries := 0 u8, metric_count varint, strip_count varint, for each
+//                metric the length of its strips and that of its spans,
+//                varints, strips metric by metric, checksum
 //   strip     := 0: as the strip before
 //              | 1 + span_count varint (0, or ceil(rows / 256) when rows >
-//              512),
-//                summary of all rows, summary of each span
+//              512), summary of all rows
+//   spans     := a value of its own, none where it would be empty: spans metric
+//                by metric, in each strip by strip (but of those that are as
+//                the strip before), summary of each; checksum
 //   summary   := flags u8, then unless flags & 1 (no value at all) or flags &
 //   16
 //                (none was made, the chunk must be read):
@@ -21,6 +24,9 @@
 //                float64), 4 each row from the first to the last has a finite
 //                value, 8 all of them are equal: last, min, max and mean are
 //                first, m2 is 0
+//
+// In version 1 of the format there is no 0 in front, one length for each
+// metric, and the spans of a strip are right behind its summary.
 //
 // Rows count from the strip's first one. m2 is the sum of squared distances
 // from the mean, so that summaries can be merged (Chan, Golub and LeVeque
@@ -72,12 +78,17 @@ struct Summary {
 };
 
 struct StripSummary {
-  bool known = true;  // false: the strip is short, look into its chunk
+  bool known = true;    // false: the strip is short, look into its chunk
+  bool repeat = false;  // as the strip before
+  // 0 for short strips. As long as they are not read, `spans` is empty.
+  uint32_t span_count = 0;
   Summary all;
-  std::vector<Summary> spans;  // empty for short strips
+  std::vector<Summary> spans;
 };
 
 StripSummary Summarize(const ChunkValues& chunk);
+// That of a short strip.
+StripSummary NoSummary();
 
 // Whether there are summaries beside a block of these strips.
 bool HasSummaries(absl::Span<const Strip> strips);
@@ -90,13 +101,21 @@ class SummaryBuilder {
   void AddRepeat();
 
  private:
-  friend std::string BuildSummaries(absl::Span<const SummaryBuilder> tile);
+  friend struct BuiltSummaries BuildSummaries(
+      absl::Span<const SummaryBuilder> tile);
   uint32_t count_ = 0;
   std::string strips_;
+  std::string spans_;
 };
 
-// The summaries of a tile: all metrics must have the same number of strips.
-std::string BuildSummaries(absl::Span<const SummaryBuilder> tile);
+// The two values of a tile's summaries; `spans` is empty where there are none.
+struct BuiltSummaries {
+  std::string strips;
+  std::string spans;
+};
+
+// All metrics must have the same number of strips.
+BuiltSummaries BuildSummaries(absl::Span<const SummaryBuilder> tile);
 
 class SummaryBlock {
  public:
@@ -104,16 +123,30 @@ class SummaryBlock {
   static absl::StatusOr<SummaryBlock> Parse(SharedBytes bytes);
 
   uint32_t metric_count() const {
-    return static_cast<uint32_t>(begins_.size()) - 1;
+    return static_cast<uint32_t>(strips_begin_.size()) - 1;
   }
   uint32_t strip_count() const { return strips_; }
-  // One entry per strip. `metric` counts from the tile's first one.
+  // One entry per strip. `metric` counts from the tile's first one. Spans are
+  // in it unless they are apart.
   absl::StatusOr<std::vector<StripSummary>> Read(uint32_t metric) const;
+  // Whether there are spans in a value of their own (since version 2).
+  bool spans_apart() const {
+    return !spans_begin_.empty() && spans_begin_.back() > 0;
+  }
+  // The spans in that value. DATA_LOSS when it is not that of these summaries.
+  absl::StatusOr<absl::string_view> CheckSpans(absl::string_view value) const;
+  // Puts them into what Read returned for the metric; `spans` is what
+  // CheckSpans returned.
+  absl::Status ReadSpans(uint32_t metric, absl::string_view spans,
+                         std::vector<StripSummary>* strips) const;
 
  private:
   SharedBytes bytes_;
   uint32_t strips_ = 0;
-  std::vector<size_t> begins_;  // of each metric, and the end of the last
+  // Of each metric, and the end of the last; spans_begin_ is empty in
+  // version 1.
+  std::vector<size_t> strips_begin_;
+  std::vector<size_t> spans_begin_;
 };
 
 }  // namespace waterflow::storage

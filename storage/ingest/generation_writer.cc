@@ -112,10 +112,9 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
         if (chunks[m].Add(&columns_.metrics[m])) {
           summaries[m].AddRepeat();
         } else {
-          summaries[m].Add(
-              strip.rows < kMinSummaryRows
-                  ? StripSummary{.known = false, .all = {}, .spans = {}}
-                  : Summarize(chunks[m].last()));
+          summaries[m].Add(strip.rows < kMinSummaryRows
+                               ? NoSummary()
+                               : Summarize(chunks[m].last()));
         }
       }
     }
@@ -126,8 +125,15 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
       absl::Status s = Put(Family::kBlocks, key,
                            BuildBlock(absl::MakeSpan(chunks).subspan(m, size)));
       if (s.ok() && summarised) {
-        s = Put(Family::kSummaries, key,
-                BuildSummaries(absl::MakeSpan(summaries).subspan(m, size)));
+        const BuiltSummaries built =
+            BuildSummaries(absl::MakeSpan(summaries).subspan(m, size));
+        s = Put(Family::kSummaries, key, built.strips);
+        if (s.ok() && !built.spans.empty()) {
+          s = Put(Family::kBlocks,
+                  SpansKey(written_.id, table.run, table.schema, block.number,
+                           first + m),
+                  built.spans);
+        }
       }
       if (!s.ok()) return s;
     }
@@ -135,9 +141,15 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
   written_.rows += block.rows;
   written_.runs[table.run] += block.rows;
   written_.strips += block.end - block.begin;
+  const AxisBuilder::Built built = std::move(axis).Build();
+  absl::Status s =
+      Put(Family::kBlocks,
+          TimesKey(written_.id, table.run, table.schema, block.number),
+          built.times);
+  if (!s.ok()) return s;
   return Put(Family::kAxis,
              AxisKey(written_.id, table.run, table.schema, block.number),
-             std::move(axis).Build());
+             built.axis);
 }
 
 absl::Status GenerationWriter::Put(Family family, absl::string_view key,

@@ -89,6 +89,18 @@ const char* Disagreement(const Summary& stored, const Summary& found) {
   return nullptr;
 }
 
+const char* Disagreement(const StripSummary& stored,
+                         const StripSummary& found) {
+  const char* wrong = Disagreement(stored.all, found.all);
+  // Where spans could not be read, that was said.
+  for (size_t i = 0; wrong == nullptr && i < stored.spans.size(); ++i) {
+    wrong = i < found.spans.size()
+                ? Disagreement(stored.spans[i], found.spans[i])
+                : "number of spans";
+  }
+  return wrong;
+}
+
 class Checker {
  public:
   Checker(const std::vector<Generation>& generations,
@@ -164,6 +176,7 @@ class Checker {
         if (!run_->cancelled().ok()) return;
         CheckTile(at, *axis, number, first, &found);
       }
+      CheckTimes(at, *axis, number, &found);
     }
   }
 
@@ -194,22 +207,50 @@ class Checker {
     std::vector<int64_t> column;
     for (size_t s = 0; s < axis->strips().size(); ++s) {
       const Strip& strip = axis->strips()[s];
-      if (strip.has_step) {
-        if (absl::Status r = axis->ReadSteps(s, &column); !r.ok()) return r;
-        if (absl::Status r = Within("step", column, strip.min_step,
-                                    strip.max_step, strip.steps_ascend);
-            !r.ok()) {
-          return r;
-        }
+      if (!strip.has_step) continue;
+      if (absl::Status r = axis->ReadSteps(s, &column); !r.ok()) return r;
+      if (absl::Status r = Within("step", column, strip.min_step,
+                                  strip.max_step, strip.steps_ascend);
+          !r.ok()) {
+        return r;
       }
-      if (absl::Status r = axis->ReadTimes(s, &column); !r.ok()) return r;
+    }
+    // Those that are apart lie behind the blocks and are checked after them.
+    if (axis->times_apart()) return axis;
+    if (absl::Status s = TimesWithin(*axis, ""); !s.ok()) return s;
+    return axis;
+  }
+
+  void CheckTimes(const Place& at, const AxisBlock& axis, uint32_t number,
+                  Found* found) {
+    if (!axis.times_apart()) return;
+    const std::string key = TimesKey(at.generation, at.run, at.schema, number);
+    const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
+    absl::Status s = bytes.status();
+    if (s.ok()) {
+      const auto columns = axis.CheckTimes(*bytes);
+      s = columns.ok() ? TimesWithin(axis, *columns) : columns.status();
+    }
+    if (s.ok()) return;
+    found->damaged = true;
+    run_->Problem(Family::kBlocks, key, absl::StrCat("times: ", s.message()));
+  }
+
+  static absl::Status TimesWithin(const AxisBlock& axis,
+                                  absl::string_view columns) {
+    std::vector<int64_t> column;
+    for (size_t s = 0; s < axis.strips().size(); ++s) {
+      const Strip& strip = axis.strips()[s];
+      if (absl::Status r = axis.ReadTimes(s, columns, &column); !r.ok()) {
+        return r;
+      }
       if (absl::Status r = Within("time", column, strip.min_time_ns,
                                   strip.max_time_ns, strip.times_ascend);
           !r.ok()) {
         return r;
       }
     }
-    return axis;
+    return absl::OkStatus();
   }
 
   static absl::Status Within(absl::string_view what,
@@ -234,43 +275,70 @@ class Checker {
         TileKey(at.generation, at.run, at.schema, number, first);
     const uint32_t metrics =
         std::min(axis.metrics_per_tile(), at.metrics - first);
-    const Stored stored = ReadSummaries(key, axis, metrics);
+    absl::StatusOr<SummaryBlock> summaries = absl::NotFoundError("");
+    Stored stored(metrics);
+    if (HasSummaries(axis.strips())) {
+      const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
+      summaries = bytes.ok() ? SummaryBlock::Parse(std::string(*bytes))
+                             : bytes.status();
+      absl::Status s = summaries.status();
+      if (s.ok()) s = ReadSummaries(*summaries, axis, &stored);
+      if (!s.ok()) run_->Problem(Family::kSummaries, key, s.message());
+    }
+    // The walk goes forward, and a block lies before its spans.
     const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
+    const std::string block(bytes.ok() ? *bytes : "");
+    const std::string spans_key =
+        SpansKey(at.generation, at.run, at.schema, number, first);
+    if (HasSummaries(axis.strips()) && !summaries.ok()) {
+      // Nobody knows whether there are some; they are passed over.
+      blocks_.At(spans_key).status().IgnoreError();
+    } else if (summaries.ok() && summaries->spans_apart()) {
+      if (absl::Status s = ReadSpans(spans_key, *summaries, &stored); !s.ok()) {
+        run_->Problem(Family::kBlocks, spans_key,
+                      absl::StrCat("spans: ", s.message()));
+      }
+    }
     const absl::Status s =
-        bytes.ok()
-            ? CheckBlock(key, axis, metrics, std::string(*bytes), stored, found)
-            : bytes.status();
+        bytes.ok() ? CheckBlock(key, axis, metrics, block, stored, found)
+                   : bytes.status();
     if (s.ok()) return;
     found->damaged = true;
     run_->Problem(Family::kBlocks, key, s.message());
   }
 
-  // Of each metric of the tile; empty where they cannot be read.
-  Stored ReadSummaries(const std::string& key, const AxisBlock& axis,
-                       uint32_t metrics) {
-    Stored stored(metrics);
-    if (!HasSummaries(axis.strips())) return stored;
-    const absl::StatusOr<absl::string_view> bytes = summaries_.At(key);
-    absl::StatusOr<SummaryBlock> block =
-        bytes.ok() ? SummaryBlock::Parse(std::string(*bytes)) : bytes.status();
-    absl::Status s = block.status();
-    if (s.ok() && block->metric_count() != metrics) {
-      s = absl::DataLossError(absl::StrCat(
-          block->metric_count(), " metrics, its axis says ", metrics));
+  // Of each metric of the tile; left empty where they cannot be read.
+  static absl::Status ReadSummaries(const SummaryBlock& block,
+                                    const AxisBlock& axis, Stored* stored) {
+    if (block.metric_count() != stored->size()) {
+      return absl::DataLossError(absl::StrCat(
+          block.metric_count(), " metrics, its axis says ", stored->size()));
     }
-    for (uint32_t m = 0; m < metrics && s.ok(); ++m) {
-      absl::StatusOr<std::vector<StripSummary>> strips = block->Read(m);
-      if (!strips.ok()) {
-        s = strips.status();
-      } else if (strips->size() != axis.strips().size()) {
-        s = absl::DataLossError(absl::StrCat(
+    for (uint32_t m = 0; m < stored->size(); ++m) {
+      absl::StatusOr<std::vector<StripSummary>> strips = block.Read(m);
+      if (!strips.ok()) return strips.status();
+      if (strips->size() != axis.strips().size()) {
+        return absl::DataLossError(absl::StrCat(
             strips->size(), " strips, its axis has ", axis.strips().size()));
-      } else {
-        stored[m] = *std::move(strips);
+      }
+      (*stored)[m] = *std::move(strips);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSpans(const std::string& key, const SummaryBlock& block,
+                         Stored* stored) {
+    const absl::StatusOr<absl::string_view> bytes = blocks_.At(key);
+    if (!bytes.ok()) return bytes.status();
+    const absl::StatusOr<absl::string_view> spans = block.CheckSpans(*bytes);
+    if (!spans.ok()) return spans.status();
+    for (uint32_t m = 0; m < stored->size(); ++m) {
+      if ((*stored)[m].empty()) continue;
+      if (absl::Status s = block.ReadSpans(m, *spans, &(*stored)[m]); !s.ok()) {
+        return s;
       }
     }
-    if (!s.ok()) run_->Problem(Family::kSummaries, key, s.message());
-    return stored;
+    return absl::OkStatus();
   }
 
   absl::Status CheckBlock(const std::string& key, const AxisBlock& axis,
@@ -300,7 +368,7 @@ class Checker {
         if (stored[m].empty() || !stored[m][s].known || wrong != nullptr) {
           continue;
         }
-        wrong = Disagreement(stored[m][s].all, Summarize(chunk).all);
+        wrong = Disagreement(stored[m][s], Summarize(chunk));
         if (wrong == nullptr) continue;
         run_->Problem(Family::kSummaries, key,
                       absl::StrCat("metric ", m, ", strip ", s, ": its ", wrong,

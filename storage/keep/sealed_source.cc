@@ -170,9 +170,9 @@ absl::Status SealedSource::Read(size_t strip, uint32_t first_metric,
     joined.values.clear();
   }
   for (const Piece& piece : pieces) {
-    absl::StatusOr<const AxisBlock*> axis = AxisOf(piece);
+    absl::StatusOr<const Axis*> axis = AxisOf(piece);
     if (!axis.ok()) return axis.status();
-    const uint32_t metrics_per_tile = (*axis)->metrics_per_tile();
+    const uint32_t metrics_per_tile = (*axis)->block.metrics_per_tile();
     const Block* block = nullptr;
     for (uint32_t m = 0; m < count; ++m) {
       const uint32_t place = (first_metric + m) % metrics_per_tile;
@@ -200,15 +200,18 @@ absl::Status SealedSource::ReadAxis(absl::Span<const Piece> pieces,
   out->steps.clear();
   out->times_ns.clear();
   for (const Piece& piece : pieces) {
-    absl::StatusOr<const AxisBlock*> axis = AxisOf(piece);
+    absl::StatusOr<const Axis*> axis = AxisOf(piece);
     if (!axis.ok()) return axis.status();
+    const AxisBlock& block = (*axis)->block;
     if (piece.strip.has_step) {
-      if (absl::Status s = (*axis)->ReadSteps(piece.index, &column_); !s.ok()) {
+      if (absl::Status s = block.ReadSteps(piece.index, &column_); !s.ok()) {
         return s;
       }
       out->steps.insert(out->steps.end(), column_.begin(), column_.end());
     }
-    if (absl::Status s = (*axis)->ReadTimes(piece.index, &column_); !s.ok()) {
+    if (absl::Status s =
+            block.ReadTimes(piece.index, (*axis)->columns, &column_);
+        !s.ok()) {
       return s;
     }
     out->times_ns.insert(out->times_ns.end(), column_.begin(), column_.end());
@@ -233,7 +236,8 @@ void SealedSource::MakeRoom(size_t bytes) {
   cached_bytes_ += bytes;
 }
 
-absl::StatusOr<const AxisBlock*> SealedSource::AxisOf(const Piece& piece) {
+absl::StatusOr<const SealedSource::Axis*> SealedSource::AxisOf(
+    const Piece& piece) {
   const auto place = std::pair(piece.generation, piece.worker_block);
   const auto it = axes_.find(place);
   if (it != axes_.end()) return &it->second;
@@ -244,9 +248,26 @@ absl::StatusOr<const AxisBlock*> SealedSource::AxisOf(const Piece& piece) {
       AxisKey(piece.generation, run_, schema_, piece.worker_block);
   absl::StatusOr<std::string> bytes = Get(Family::kAxis, key);
   if (!bytes.ok()) return NameKey(bytes.status(), "axis", key);
-  absl::StatusOr<AxisBlock> axis = AxisBlock::Parse(*std::move(bytes));
-  if (!axis.ok()) return NameKey(axis.status(), "axis", key);
-  return &axes_.emplace(place, *std::move(axis)).first->second;
+  absl::StatusOr<AxisBlock> block = AxisBlock::Parse(*std::move(bytes));
+  if (!block.ok()) return NameKey(block.status(), "axis", key);
+  Axis& axis = axes_[place];
+  axis.block = *std::move(block);
+  if (!axis.block.times_apart()) return &axis;
+  const std::string times_key =
+      TimesKey(piece.generation, run_, schema_, piece.worker_block);
+  absl::StatusOr<std::string> times = Get(Family::kBlocks, times_key);
+  absl::Status status = times.status();
+  if (status.ok()) {
+    axis.times = *std::move(times);
+    const auto columns = axis.block.CheckTimes(axis.times);
+    status = columns.status();
+    if (status.ok()) {
+      axis.columns = *columns;
+      return &axis;
+    }
+  }
+  axes_.erase(place);
+  return NameKey(status, "times", times_key);
 }
 
 absl::StatusOr<const Block*> SealedSource::BlockOf(const Piece& piece,

@@ -58,13 +58,19 @@ class SealedSource : public StripSource {
     uint32_t index = 0;  // in the worker block
   };
 
+  struct Axis {
+    AxisBlock block;
+    std::string times;          // the value, where it is one of its own
+    absl::string_view columns;  // in it
+  };
+
   SealedSource(const Database* database, const rocksdb::ReadOptions& options,
                RunId run, SchemaId schema)
       : database_(database), options_(options), run_(run), schema_(schema) {}
 
   absl::Status LoadPieces(GenerationId generation);
   void Join();
-  absl::StatusOr<const AxisBlock*> AxisOf(const Piece& piece);
+  absl::StatusOr<const Axis*> AxisOf(const Piece& piece);
   // The block whose tile begins with this metric. Good until the next call.
   absl::StatusOr<const Block*> BlockOf(const Piece& piece,
                                        uint32_t first_metric);
@@ -84,7 +90,7 @@ class SealedSource : public StripSource {
   std::vector<size_t> first_piece_;  // of each strip, and the end of the last
 
   // What was read lately: neighbouring strips lie in the same old blocks.
-  std::map<std::pair<GenerationId, uint32_t>, AxisBlock> axes_;
+  std::map<std::pair<GenerationId, uint32_t>, Axis> axes_;
   std::map<std::tuple<GenerationId, uint32_t, uint32_t>, Block> blocks_;
   size_t cached_bytes_ = 0;
   ChunkValues chunk_;

@@ -31,9 +31,10 @@ Meta ReadMeta(VerifyRun* run) {
     run->Read(key.size() + value.size());
     if (key == kMetaFormatVersion) {
       if (value.size() != sizeof(uint32_t) ||
-          LoadFixed<uint32_t>(value.data()) != kFormatVersion) {
+          !ReadsFormatVersion(LoadFixed<uint32_t>(value.data()))) {
         run->Problem(Family::kMeta, key,
-                     absl::StrCat("is not version ", kFormatVersion));
+                     absl::StrCat("is not version ", kOldestFormatVersion,
+                                  " to ", kFormatVersion));
       }
     } else if (key == kMetaSealedPosition) {
       if (value.size() == sizeof(uint64_t)) {

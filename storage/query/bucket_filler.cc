@@ -9,6 +9,12 @@ namespace {
 // Of some 110 bytes each.
 constexpr size_t kMaxKeptSummaries = 200'000;
 
+bool LiesWithin(const Summary& s, const Strip& strip) {
+  return s.values() == 0 ||
+         (s.first_row <= s.last_row && s.last_row < strip.rows &&
+          s.min_row < strip.rows && s.max_row < strip.rows);
+}
+
 }  // namespace
 
 absl::Status BucketFiller::Fill(const WorkerPlan& worker, uint32_t order,
@@ -42,7 +48,7 @@ absl::Status BucketFiller::FillFromStrip(const PlannedStrip& planned,
   const StripSummary* const summary = *found;
   const bool one_bucket =
       buckets->InOneBucket(planned.span.first, planned.span.last);
-  if (summary == nullptr || (summary->spans.empty() && !one_bucket)) {
+  if (summary == nullptr || (summary->span_count == 0 && !one_bucket)) {
     absl::StatusOr<SeriesReader::StripPoints> points =
         reader_->ReadStrip(planned);
     if (!points.ok()) return points.status();
@@ -58,6 +64,9 @@ absl::Status BucketFiller::FillFromStrip(const PlannedStrip& planned,
       ++counts_->chunks_summarised;
       return absl::OkStatus();
     }
+  }
+  if (summary->span_count > 0) {
+    if (absl::Status s = ReadSpans(planned); !s.ok()) return s;
   }
   // Span by span; the points are read when the first span takes them.
   std::optional<SeriesReader::StripPoints> points;
@@ -122,25 +131,45 @@ absl::StatusOr<const StripSummary*> BucketFiller::SummaryOf(
       summaries_.clear();
       kept_summaries_ = 0;
     }
-    for (const StripSummary& strip : *all) {
-      kept_summaries_ += 1 + strip.spans.size();
-    }
-    it = summaries_.emplace(key, *std::move(all)).first;
+    kept_summaries_ += all->size();
+    it = summaries_
+             .emplace(key, Kept{.strips = *std::move(all),
+                                .with_spans = !(*block)->spans_apart()})
+             .first;
   }
-  const StripSummary& summary = it->second[planned.index];
+  const StripSummary& summary = it->second.strips[planned.index];
   const size_t spans =
       (planned.strip.rows + kSummarySpanRows - 1) / kSummarySpanRows;
-  const auto within = [&](const Summary& s) {
-    return s.values() == 0 ||
-           (s.first_row <= s.last_row && s.last_row < planned.strip.rows &&
-            s.min_row < planned.strip.rows && s.max_row < planned.strip.rows);
-  };
-  if ((!summary.spans.empty() && summary.spans.size() != spans) ||
-      !within(summary.all) ||
-      !std::all_of(summary.spans.begin(), summary.spans.end(), within)) {
+  if ((summary.span_count != 0 && summary.span_count != spans) ||
+      !LiesWithin(summary.all, planned.strip)) {
     return absl::DataLossError("summary points beyond its strip");
   }
   return summary.known ? &summary : nullptr;
+}
+
+absl::Status BucketFiller::ReadSpans(const PlannedStrip& planned) {
+  Kept& kept = summaries_[{planned.place.rows, planned.place.column}];
+  if (!kept.with_spans) {
+    absl::StatusOr<const SummaryBlock*> block =
+        planned.source->sealed.ReadSummaries(planned.place);
+    if (!block.ok()) return block.status();
+    if (absl::Status s = planned.source->sealed.ReadSpans(
+            planned.place, **block, &kept.strips);
+        !s.ok()) {
+      return s;
+    }
+    kept.with_spans = true;
+    for (const StripSummary& strip : kept.strips) {
+      kept_summaries_ += strip.span_count;
+    }
+  }
+  for (const Summary& span : kept.strips[planned.index].spans) {
+    if (!LiesWithin(span, planned.strip)) {
+      return absl::DataLossError(
+          "the summary of a span points beyond its strip");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status BucketFiller::LoadPositions(const PlannedStrip& planned) {
@@ -148,7 +177,9 @@ absl::Status BucketFiller::LoadPositions(const PlannedStrip& planned) {
   progression_.reset();
   const AxisBlock& axis = planned.place.rows->axis;
   if (filter_.axis != Axis::kStep) {
-    return axis.ReadTimes(planned.index, &columns_.times_ns);
+    return planned.source->sealed.ReadTimes(planned.place.schema,
+                                            *planned.place.rows, planned.index,
+                                            &columns_.times_ns);
   }
   progression_ = axis.StepsProgression(planned.index);
   if (progression_.has_value()) return absl::OkStatus();

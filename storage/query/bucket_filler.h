@@ -31,8 +31,9 @@ class BucketFiller {
  private:
   absl::Status FillFromStrip(const PlannedStrip& planned, uint32_t order,
                              BucketTable* buckets);
-  // Nothing: the strip has none.
+  // Nothing: the strip has none. Its spans are there only after ReadSpans.
   absl::StatusOr<const StripSummary*> SummaryOf(const PlannedStrip& planned);
+  absl::Status ReadSpans(const PlannedStrip& planned);
   // Where rows of the strip lie on the axis.
   absl::Status LoadPositions(const PlannedStrip& planned);
   int64_t PositionOfRow(uint32_t row) const;
@@ -45,9 +46,11 @@ class BucketFiller {
   Series series_;
   // Summaries that were read lately, by the rows that they are of: workers
   // share them.
-  absl::flat_hash_map<std::pair<const SealedRows*, uint32_t>,
-                      std::vector<StripSummary>>
-      summaries_;
+  struct Kept {
+    std::vector<StripSummary> strips;
+    bool with_spans = false;
+  };
+  absl::flat_hash_map<std::pair<const SealedRows*, uint32_t>, Kept> summaries_;
   size_t kept_summaries_ = 0;
   // Positions of the strip at hand.
   const PlannedStrip* planned_ = nullptr;

@@ -126,7 +126,8 @@ absl::Status LaneReader::ReadSealed(const UnreadLane& lane, uint64_t first_row,
         return s;
       }
     }
-    if (absl::Status s = f.rows->axis.ReadTimes(f.strip, &columns_.times_ns);
+    if (absl::Status s = sealed_->ReadTimes(lane.schema, *f.rows, f.strip,
+                                            &columns_.times_ns);
         !s.ok()) {
       return s;
     }

@@ -141,8 +141,7 @@ class LastValuesReader {
       const SealedReader::Place& place) {
     const std::vector<Strip>& strips = place.rows->axis.strips();
     if (!HasSummaries(strips)) {
-      return std::vector<StripSummary>(
-          strips.size(), StripSummary{.known = false, .all = {}, .spans = {}});
+      return std::vector<StripSummary>(strips.size(), NoSummary());
     }
     absl::StatusOr<const SummaryBlock*> read = sealed_->ReadSummaries(place);
     if (!read.ok()) return read.status();
@@ -160,7 +159,8 @@ class LastValuesReader {
       const Strip& strip = strips[i];
       if (!run_.Selects(strip)) continue;
       if (known && summary.values() == 0) continue;
-      if (absl::Status s = ReadAxis(*place.rows, i); !s.ok()) return s;
+      if (absl::Status s = ReadAxis(place.schema, *place.rows, i); !s.ok())
+        return s;
       Accumulator& series = series_[metric][strip.worker];
       if (known && SummaryWillDo(strip)) {
         if (summary.last_row >= strip.rows) {
@@ -185,7 +185,8 @@ class LastValuesReader {
   }
 
   // Decodes steps and times of a strip, once for all metrics that follow.
-  absl::Status ReadAxis(const SealedRows& rows, uint32_t strip) {
+  absl::Status ReadAxis(SchemaId schema, const SealedRows& rows,
+                        uint32_t strip) {
     axis_ = &axes_[{&rows, strip}];
     if (!axis_->columns.times_ns.empty()) return absl::OkStatus();
     if (rows.axis.strips()[strip].has_step) {
@@ -194,7 +195,7 @@ class LastValuesReader {
         return s;
       }
     }
-    return rows.axis.ReadTimes(strip, &axis_->columns.times_ns);
+    return sealed_->ReadTimes(schema, rows, strip, &axis_->columns.times_ns);
   }
 
   absl::Status ReadHeads(SchemaId schema, const Columns& columns) {

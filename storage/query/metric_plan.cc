@@ -140,7 +140,8 @@ absl::Status MetricPlan::AddSealed(LineageSource* source,
           if (!s.ok()) return s;
         }
         if (passing.needs_times() || filter.axis != Axis::kStep) {
-          absl::Status s = rows.axis.ReadTimes(i, &columns.times_ns);
+          absl::Status s = source->sealed.ReadTimes(place.schema, rows, i,
+                                                    &columns.times_ns);
           if (!s.ok()) return s;
         }
         span = PassingSpan(columns, strips[i].rows, passing, filter.axis,

@@ -8,7 +8,7 @@
 namespace waterflow::storage {
 namespace {
 
-// Blocks and summaries that are kept.
+// Blocks, summaries and times that are kept.
 constexpr size_t kCacheBytes = 32 << 20;
 
 absl::Status NameKey(const absl::Status& status, absl::string_view family,
@@ -50,6 +50,16 @@ absl::StatusOr<const std::vector<SealedRows>*> SealedReader::Rows(
   return rows.get();
 }
 
+void SealedReader::MakeRoom(size_t bytes) {
+  if (cached_bytes_ + bytes > kCacheBytes) {
+    blocks_.clear();
+    summaries_.clear();
+    times_.clear();
+    cached_bytes_ = 0;
+  }
+  cached_bytes_ += bytes;
+}
+
 template <typename T>
 absl::StatusOr<const T*> SealedReader::ReadTile(Family family,
                                                 absl::string_view name,
@@ -65,13 +75,7 @@ absl::StatusOr<const T*> SealedReader::ReadTile(Family family,
                                   rows.worker_block, first_metric);
   absl::StatusOr<SharedBytes> bytes = database_->GetShared(family, key);
   if (!bytes.ok()) return NameKey(bytes.status(), name, key);
-  const size_t size = bytes->view().size();
-  if (cached_bytes_ + size > kCacheBytes) {
-    blocks_.clear();
-    summaries_.clear();
-    cached_bytes_ = 0;
-  }
-  cached_bytes_ += size;
+  MakeRoom(bytes->view().size());
   absl::StatusOr<T> tile = T::Parse(*std::move(bytes));
   if (!tile.ok()) return NameKey(tile.status(), name, key);
   if (tile->strip_count() != rows.axis.strips().size()) {
@@ -88,6 +92,46 @@ absl::StatusOr<const Block*> SealedReader::ReadBlock(const Place& place) {
 absl::StatusOr<const SummaryBlock*> SealedReader::ReadSummaries(
     const Place& place) {
   return ReadTile(Family::kSummaries, "summary", place, &summaries_);
+}
+
+absl::Status SealedReader::ReadSpans(const Place& place,
+                                     const SummaryBlock& block,
+                                     std::vector<StripSummary>* strips) const {
+  if (!block.spans_apart()) return absl::OkStatus();
+  const std::string key =
+      SpansKey(place.rows->generation, run_, place.schema,
+               place.rows->worker_block, place.column - place.metric());
+  absl::StatusOr<SharedBytes> bytes =
+      database_->GetShared(Family::kBlocks, key);
+  if (!bytes.ok()) return NameKey(bytes.status(), "spans", key);
+  const absl::StatusOr<absl::string_view> spans =
+      block.CheckSpans(bytes->view());
+  if (!spans.ok()) return NameKey(spans.status(), "spans", key);
+  return NameKey(block.ReadSpans(place.metric(), *spans, strips), "spans", key);
+}
+
+absl::Status SealedReader::ReadTimes(SchemaId schema, const SealedRows& rows,
+                                     size_t strip,
+                                     std::vector<int64_t>* times_ns) {
+  if (!rows.axis.times_apart()) return rows.axis.ReadTimes(strip, "", times_ns);
+  auto it = times_.find(&rows);
+  if (it == times_.end()) {
+    const std::string key =
+        TimesKey(rows.generation, run_, schema, rows.worker_block);
+    absl::StatusOr<SharedBytes> bytes =
+        database_->GetShared(Family::kBlocks, key);
+    if (!bytes.ok()) return NameKey(bytes.status(), "times", key);
+    MakeRoom(bytes->view().size());
+    it = times_.emplace(&rows, Times{*std::move(bytes), {}}).first;
+    const absl::StatusOr<absl::string_view> columns =
+        rows.axis.CheckTimes(it->second.bytes.view());
+    if (!columns.ok()) {
+      times_.erase(it);
+      return NameKey(columns.status(), "times", key);
+    }
+    it->second.columns = *columns;
+  }
+  return rows.axis.ReadTimes(strip, it->second.columns, times_ns);
 }
 
 }  // namespace waterflow::storage

@@ -54,6 +54,13 @@ class SealedReader {
 
   // The summaries that hold the column; there are some, HasSummaries().
   absl::StatusOr<const SummaryBlock*> ReadSummaries(const Place& place);
+  // Adds the spans of the column's strips, if they are not there yet.
+  absl::Status ReadSpans(const Place& place, const SummaryBlock& block,
+                         std::vector<StripSummary>* strips) const;
+
+  // The times of a strip of these rows.
+  absl::Status ReadTimes(SchemaId schema, const SealedRows& rows, size_t strip,
+                         std::vector<int64_t>* times_ns);
 
  private:
   // Generation, schema, worker block, first metric of the tile.
@@ -61,6 +68,14 @@ class SealedReader {
   template <typename T>
   using Cache = absl::flat_hash_map<TileId, std::unique_ptr<const T>>;
 
+  // A value of times and the columns in it.
+  struct Times {
+    SharedBytes bytes;
+    absl::string_view columns;
+  };
+
+  // Makes sure that what is kept stays within bounds.
+  void MakeRoom(size_t bytes);
   template <typename T>
   absl::StatusOr<const T*> ReadTile(Family family, absl::string_view name,
                                     const Place& place, Cache<T>* cache);
@@ -71,6 +86,8 @@ class SealedReader {
   absl::flat_hash_map<SchemaId, std::unique_ptr<std::vector<SealedRows>>> rows_;
   Cache<Block> blocks_;
   Cache<SummaryBlock> summaries_;
+  // By their rows, unless these hold them.
+  absl::flat_hash_map<const SealedRows*, Times> times_;
   size_t cached_bytes_ = 0;
 };
 

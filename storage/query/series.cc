@@ -112,7 +112,9 @@ absl::Status SeriesReader::Load(const PlannedStrip& planned, bool whole) {
     steps_index_ = planned.index;
   }
   if (whole || !by_step || passing.needs_times()) {
-    return axis.ReadTimes(planned.index, &decoded_.times_ns);
+    return planned.source->sealed.ReadTimes(planned.place.schema,
+                                            *planned.place.rows, planned.index,
+                                            &decoded_.times_ns);
   }
   return absl::OkStatus();
 }

@@ -30,6 +30,10 @@ std::string Checksummed(const uint8_t* input, size_t size) {
 int Axis(const uint8_t* input, size_t size) {
   const auto axis = storage::AxisBlock::Parse(Checksummed(input, size));
   if (!axis.ok()) return 0;
+  // The same bytes once more, where their size allows.
+  const std::string value = Checksummed(input, size);
+  const auto times = axis->CheckTimes(value);
+  const bool with_times = !axis->times_apart() || times.ok();
   std::vector<int64_t> column;
   for (size_t i = 0; i < axis->strips().size(); ++i) {
     const storage::Strip& strip = axis->strips()[i];
@@ -38,7 +42,9 @@ int Axis(const uint8_t* input, size_t size) {
         column.size() != strip.rows) {
       std::abort();
     }
-    if (axis->ReadTimes(i, &column).ok() && column.size() != strip.rows) {
+    if (with_times &&
+        axis->ReadTimes(i, times.ok() ? *times : "", &column).ok() &&
+        column.size() != strip.rows) {
       std::abort();
     }
   }
@@ -68,11 +74,16 @@ int Summaries(const uint8_t* input, size_t size) {
   const auto block = storage::SummaryBlock::Parse(Checksummed(input, size));
   if (!block.ok()) return 0;
   for (uint32_t m = 0; m < block->metric_count(); ++m) {
-    const auto strips = block->Read(m);
+    auto strips = block->Read(m);
     if (!strips.ok()) continue;
+    const std::string value = Checksummed(input, size);
+    if (block->spans_apart() && block->CheckSpans(value).ok()) {
+      block->ReadSpans(m, *block->CheckSpans(value), &*strips).IgnoreError();
+    }
     storage::Summary all;
     for (const storage::StripSummary& strip : *strips) {
       if (strip.known) all.Merge(strip.all);
+      for (const storage::Summary& span : strip.spans) all.Merge(span);
     }
   }
   return 0;

@@ -29,9 +29,10 @@ void AddAxis(absl::string_view key, absl::string_view value, StripRows* rows,
   for (const Strip& strip : axis->strips()) {
     (*rows)[std::string(key)].push_back(strip.rows);
   }
-  // The flags lie behind the counts and the strip's worker and attempt.
+  // The flags lie behind the version's 0, the counts and the strip's worker and
+  // attempt.
   ByteReader read(value);
-  read.Varint(), read.Varint(), read.Varint();
+  read.Fixed<uint8_t>(), read.Varint(), read.Varint(), read.Varint();
   for (size_t i = 0; i < axis->strips().size(); ++i) {
     read.Varint(), read.Varint();
     const uint8_t flags = read.Fixed<uint8_t>();
@@ -43,8 +44,14 @@ void AddAxis(absl::string_view key, absl::string_view value, StripRows* rows,
     const int varints = (flags & 1) != 0 ? 6 : 3;
     for (int v = 0; v < varints; ++v) read.Varint();
   }
-  // The columns: the first one tells its codec.
-  shapes->insert(absl::StrCat("column ", read.Fixed<uint8_t>()));
+  // The steps, if there are any: the first column tells its codec.
+  if (axis->strips()[0].has_step) {
+    shapes->insert(absl::StrCat("column ", read.Fixed<uint8_t>()));
+  }
+}
+
+void AddTimes(absl::string_view value, Shapes* shapes) {
+  shapes->insert(absl::StrCat("column ", value[0] + 0));
 }
 
 void AddBlock(absl::string_view value, const std::vector<uint32_t>& rows,
@@ -80,7 +87,7 @@ void AddSummaries(absl::string_view value, Shapes* shapes) {
     for (const StripSummary& strip : *strips) {
       shapes->insert(!strip.known              ? "summary not made"
                      : strip.all.values() == 0 ? "summary of no value"
-                     : strip.spans.empty()     ? "summary of a strip"
+                     : strip.span_count == 0   ? "summary of a strip"
                                                : "summary with spans");
     }
   }
@@ -120,8 +127,15 @@ std::set<std::string> ShapesOf(const EngineOptions& options) {
         if (family == "axis") AddAxis(key, value, &rows, &shapes);
         if (family == "blocks") {
           // All of the key but the tile's first metric is that of the axis.
-          AddBlock(value, rows[std::string(key.substr(0, key.size() - 4))],
-                   &shapes);
+          constexpr size_t kTileKeyBytes = 20;
+          if (key.size() > kTileKeyBytes) {
+            shapes.insert("spans");
+          } else if (absl::EndsWith(key, "\xff\xff\xff\xff")) {
+            AddTimes(value, &shapes);
+          } else {
+            AddBlock(value, rows[std::string(key.substr(0, key.size() - 4))],
+                     &shapes);
+          }
         }
         if (family == "summaries") AddSummaries(value, &shapes);
         return absl::OkStatus();
@@ -144,6 +158,7 @@ std::set<std::string> AllShapes() {
   add("catalog", "ACDLMPQRSTWX");
   add("record", "12345");
   add("column", "01");
+  shapes.insert("spans");
   add("block chunk", "012");
   add("chunk", "01234567");
   for (const int flag : {2, 4, 8, 16}) {

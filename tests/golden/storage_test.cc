@@ -47,7 +47,7 @@ std::string Record(const LogRecord& record) {
   return out;
 }
 
-std::string ExampleAxis() {
+AxisBuilder::Built ExampleAxis() {
   AxisBuilder axis(6, 4);
   Strip strip;
   strip.attempt = 1;
@@ -83,7 +83,7 @@ StripSummary ExampleSummary() {
                   std::numeric_limits<double>::infinity(), 4}});
 }
 
-std::string ExampleSummaries() {
+BuiltSummaries ExampleSummaries() {
   std::vector<SummaryBuilder> tile(2);
   for (SummaryBuilder& metric : tile) {
     metric.Add(ExampleSummary());
@@ -92,6 +92,14 @@ std::string ExampleSummaries() {
     metric.Add(Summarize({.rows = 3, .present = {}, .values = {0.1, 2, 3}}));
     metric.Add(
         Summarize({.rows = 3, .present = {}, .values = {2.5, 2.5, 2.5}}));
+  }
+  ChunkValues chunk;
+  chunk.rows = 2 * kSummarySpanRows + 1;
+  chunk.values.assign(chunk.rows, 3);
+  chunk.values[300] = 4;
+  for (SummaryBuilder& metric : tile) {
+    metric.Add(Summarize(chunk));
+    metric.AddRepeat();
   }
   return BuildSummaries(tile);
 }
@@ -125,6 +133,9 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
           {"key axis", [] { return AxisKey(kGeneration, kRun, kSchema, 1); }},
           {"key tile",
            [] { return TileKey(kGeneration, kRun, kSchema, 1, 64); }},
+          {"key spans",
+           [] { return SpansKey(kGeneration, kRun, kSchema, 1, 64); }},
+          {"key times", [] { return TimesKey(kGeneration, kRun, kSchema, 1); }},
           {"key generation", [] { return MetaGenerationKey(kGeneration); }},
           {"key lane", [] { return LaneKey(kRun, {5}, ExampleUuid(), 9); }},
           {"key row count", [] { return RowCountKey(kRun, kSchema, {5}); }},
@@ -152,9 +163,11 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
            }},
           {"record erase", [] { return Record(EraseRecord{"key"}); }},
           {"record delete", [] { return Record(DeleteRecord{kRun}); }},
-          {"axis", ExampleAxis},
+          {"axis", [] { return ExampleAxis().axis; }},
+          {"times", [] { return ExampleAxis().times; }},
           {"block", ExampleBlock},
-          {"summaries", ExampleSummaries},
+          {"summaries", [] { return ExampleSummaries().strips; }},
+          {"spans", [] { return ExampleSummaries().spans; }},
           {"catalog run", ExampleRun},
           {"catalog fork", ExampleFork},
           {"catalog lane",
@@ -170,27 +183,62 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
   return *examples;
 }
 
-TEST(GoldenStorage, WritesTheSameBytesForEver) {
+std::map<std::string, std::string> Golden() {
   std::map<std::string, std::string> golden;
   for (const GoldenRecord& record : ReadGoldenFile("storage.txt")) {
     golden[Field(record, "name")] = FromHex(Field(record, "bytes"));
   }
+  return golden;
+}
+
+TEST(GoldenStorage, WritesTheSameBytesForEver) {
+  std::map<std::string, std::string> golden = Golden();
   for (const auto& [name, make] : Examples()) {
     EXPECT_EQ(make(), golden[name]) << "name: " << name << "\nbytes:\n"
                                     << ToHex(make());
   }
-  EXPECT_EQ(golden.size(), Examples().size());
+  // What only older versions wrote is in OlderVersionsAreStillRead.
+  EXPECT_EQ(golden.size(), Examples().size() + 2);
+}
+
+TEST(GoldenStorage, OlderVersionsAreStillRead) {
+  std::map<std::string, std::string> golden = Golden();
+  const auto axis = AxisBlock::Parse(golden["axis, version 1"]);
+  ASSERT_TRUE(axis.ok()) << axis.status();
+  EXPECT_FALSE(axis->times_apart());
+  ASSERT_EQ(axis->strips().size(), 3u);
+  std::vector<int64_t> column;
+  ASSERT_TRUE(axis->ReadSteps(1, &column).ok());
+  EXPECT_EQ(column, (std::vector<int64_t>{10, 11, 12}));
+  ASSERT_TRUE(axis->ReadTimes(1, "", &column).ok());
+  EXPECT_EQ(column, (std::vector<int64_t>{1000, 2000, 3000}));
+  ASSERT_TRUE(axis->ReadTimes(2, "", &column).ok());
+  EXPECT_EQ(column, (std::vector<int64_t>{-5}));
+
+  const auto tile = SummaryBlock::Parse(golden["summaries, version 1"]);
+  ASSERT_TRUE(tile.ok()) << tile.status();
+  EXPECT_FALSE(tile->spans_apart());
+  const auto summaries = tile->Read(1);
+  ASSERT_TRUE(summaries.ok()) << summaries.status();
+  ASSERT_EQ(summaries->size(), 5u);
+  EXPECT_EQ(summaries->at(0).all.min, -2.25);
+  EXPECT_EQ(summaries->at(1).all.last, 4);
+  EXPECT_EQ(summaries->at(4).all.max, 2.5);
 }
 
 TEST(GoldenStorage, ReadsWhatItWrote) {
-  const auto axis = AxisBlock::Parse(ExampleAxis());
+  const AxisBuilder::Built built = ExampleAxis();
+  const auto axis = AxisBlock::Parse(built.axis);
   ASSERT_TRUE(axis.ok()) << axis.status();
   ASSERT_EQ(axis->strips().size(), 3u);
   EXPECT_EQ(axis->metrics_per_tile(), 4u);
   std::vector<int64_t> column;
   ASSERT_TRUE(axis->ReadSteps(1, &column).ok());
   EXPECT_EQ(column, (std::vector<int64_t>{10, 11, 12}));
-  ASSERT_TRUE(axis->ReadTimes(2, &column).ok());
+  ASSERT_TRUE(axis->times_apart());
+  const auto times = axis->CheckTimes(built.times);
+  ASSERT_TRUE(times.ok()) << times.status();
+  ASSERT_TRUE(axis->ReadTimes(2, *times, &column).ok());
   EXPECT_EQ(column, (std::vector<int64_t>{-5}));
   EXPECT_TRUE(axis->strips()[2].time_stamped);
   EXPECT_EQ(axis->strips()[2].attempt, 2u);
@@ -206,11 +254,22 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
   EXPECT_EQ(chunk.values, (std::vector<double>{1.5, 1.5}));
   EXPECT_EQ(chunk.present, "\x05");
 
-  const auto tile = SummaryBlock::Parse(ExampleSummaries());
+  const BuiltSummaries written = ExampleSummaries();
+  const auto tile = SummaryBlock::Parse(written.strips);
   ASSERT_TRUE(tile.ok()) << tile.status();
   EXPECT_EQ(tile->metric_count(), 2u);
-  const auto summaries = tile->Read(1);
+  auto summaries = tile->Read(1);
   ASSERT_TRUE(summaries.ok()) << summaries.status();
+  ASSERT_TRUE(tile->spans_apart());
+  const auto spans = tile->CheckSpans(written.spans);
+  ASSERT_TRUE(spans.ok()) << spans.status();
+  ASSERT_TRUE(tile->ReadSpans(1, *spans, &*summaries).ok());
+  for (const size_t strip : {5, 6}) {
+    ASSERT_EQ(summaries->at(strip).spans.size(), 3u);
+    EXPECT_EQ(summaries->at(strip).spans[0].max, 3);
+    EXPECT_EQ(summaries->at(strip).spans[1].max_row, 300u);
+    EXPECT_EQ(summaries->at(strip).spans[2].count, 1u);
+  }
   const Summary& all = summaries->at(0).all;
   EXPECT_EQ(all.count, 3u);
   EXPECT_EQ(all.nan_count, 1u);
@@ -248,8 +307,14 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
 
 // Every single damaged bit of a checksummed value is found.
 TEST(GoldenStorage, ADamagedBitIsAlwaysFound) {
+  const auto axis = AxisBlock::Parse(ExampleAxis().axis);
+  const auto summaries = SummaryBlock::Parse(ExampleSummaries().strips);
+  ASSERT_TRUE(axis.ok() && summaries.ok());
   for (const auto& [name, parses] :
        std::map<std::string, std::function<bool(std::string)>>{
+           {"times", [&](std::string b) { return axis->CheckTimes(b).ok(); }},
+           {"spans",
+            [&](std::string b) { return summaries->CheckSpans(b).ok(); }},
            {"axis", [](std::string b) { return AxisBlock::Parse(b).ok(); }},
            {"block", [](std::string b) { return Block::Parse(b).ok(); }},
            {"summaries",

@@ -150,10 +150,11 @@ def column(read, count):
 
 # Axes and blocks.
 
-def axis(value):
-    """(metrics per tile, strips)"""
+def axis(value, times_value):
+    """(metrics per tile, strips); version 1 has no value of times."""
     read, strips = checked(value), []
-    count, _, metrics_per_tile = read.varints(3)
+    times = checked(times_value) if times_value else read
+    count, _, metrics_per_tile = read.varints(4)[1:] if times_value else read.varints(3)
     for _ in range(count):
         strip = SimpleNamespace(worker=read.varint(), attempt=read.varint(), flags=read.u8(),
                                 first_row=read.varint(), rows=read.varint())
@@ -166,7 +167,7 @@ def axis(value):
         if not strip.flags & 16:
             steps = column(part, strip.rows) if strip.flags & 1 else np.zeros(strip.rows, "i8")
         strip.steps = steps
-        strip.times = column(Bytes(read.take(strip.time_bytes)), strip.rows)
+        strip.times = column(Bytes(times.take(strip.time_bytes)), strip.rows)
     return metrics_per_tile, strips
 
 

@@ -31,13 +31,14 @@ class Store:
             _, run, schema, _ = struct.unpack(">4I", key)
             if b"generation" + key[:4] not in self.families["meta"] or (run,) not in runs:
                 continue
-            metrics_per_tile, strips = axis(value)
+            blocks = self.families["blocks"]
+            metrics_per_tile, strips = axis(value, blocks.get(key + b"\xff\xff\xff\xff"))
             metrics = Bytes(schemas[run, schema].data).varint()
             for first in range(0, metrics, metrics_per_tile):
                 tile = key + struct.pack(">I", first)
                 summed = self.families["summaries"].get(tile)
-                yield (run, schema, first, strips, block(self.families["blocks"][tile], strips),
-                       summed and summaries(summed))
+                yield (run, schema, first, strips, block(blocks[tile], strips),
+                       summed and summaries(summed, blocks.get(tile + b"\1")))
 
     def runs(self):
         """{(run,): (name, (parent, attempt, step) of a fork or nothing)}"""

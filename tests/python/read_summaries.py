@@ -29,14 +29,21 @@ def summary(read):
     return s
 
 
-def summaries(value):
+def summaries(value, spans_value):
     """By metric of the tile, for each strip: the summary of all its rows and those of its spans."""
     read, tile = checked(value), []
-    metrics, strip_count = read.varints(2)
-    for length in read.varints(metrics):
+    apart = value[0] == 0  # since version 2
+    metrics, strip_count = read.varints(3)[1:] if apart else read.varints(2)
+    lengths = read.varints(2 * metrics if apart else metrics)[::2 if apart else 1]
+    spans = checked(spans_value) if spans_value else None
+    for length in lengths:
         part, strips = Bytes(read.take(length)), []
         for _ in range(strip_count):
             count = part.varint()
-            strips.append([summary(part) for _ in range(count)] if count else strips[-1])
+            if not count:
+                strips.append(strips[-1])
+                continue
+            whole = summary(part)
+            strips.append([whole] + [summary(spans if apart else part) for _ in range(count - 1)])
         tile.append(strips)
     return tile

@@ -279,7 +279,8 @@ TEST_F(EngineFormat, AnUnknownOneIsRefusedByBothVersions) {
   EXPECT_THAT(message,
               HasSubstr(absl::StrCat("version ", kFormatVersion + 41)));
   EXPECT_THAT(message,
-              HasSubstr(absl::StrCat("reads version ", kFormatVersion)));
+              HasSubstr(absl::StrCat("reads versions ", kOldestFormatVersion,
+                                     " to ", kFormatVersion)));
 }
 
 TEST_F(EngineFormat, ADamagedOneIsRefused) {
