@@ -1,52 +1,24 @@
 #include "server/query_service.h"
 
-#include <algorithm>
-
+#include "server/client_left.h"
 #include "server/convert.h"
 #include "server/convert_question.h"
 #include "server/convert_workers.h"
+#include "server/part_writer.h"
 
 namespace waterflow::server {
-namespace {
-
-// A message stays below gRPC's default limit of 4 MiB on the client's side: a
-// point takes at most 26 bytes, so a whole part of the engine (65,536 points)
-// fits; a bucket takes up to 150, and its part names the workers besides.
-constexpr size_t kMessagePoints = 65536;
-constexpr size_t kMessageBuckets = 8192;
-
-absl::Status WritePart(const storage::SeriesPart& part,
-                       grpc::ServerContext* context,
-                       grpc::ServerWriter<v1::ReadResponse>* out) {
-  const size_t size =
-      part.buckets.empty() ? part.points.size() : part.buckets.size();
-  const size_t step = part.buckets.empty() ? kMessagePoints : kMessageBuckets;
-  for (size_t from = 0; from == 0 || from < size; from += step) {
-    v1::ReadResponse response;
-    ToProto(part, from, std::min(size, from + step), response.mutable_part());
-    if (context->IsCancelled() || !out->Write(response)) {
-      return absl::CancelledError("the client left");
-    }
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 grpc::Status QueryService::Read(grpc::ServerContext* context,
                                 const v1::ReadRequest* request,
                                 grpc::ServerWriter<v1::ReadResponse>* out) {
   absl::StatusOr<storage::ReadSpec> spec = FromProto(*request);
   if (!spec.ok()) return ToGrpc(spec.status());
-  spec->cancelled = [context] { return context->IsCancelled(); };
-  const absl::StatusOr<storage::ReadSummary> summary =
-      engine_->Read(*spec, [&](const storage::SeriesPart& part) {
-        return WritePart(part, context, out);
-      });
+  spec->cancelled = ClientLeft(context);
+  PartWriter writer(out);
+  const absl::StatusOr<storage::ReadSummary> summary = engine_->Read(
+      *spec, [&](const storage::SeriesPart& part) { return writer.Add(part); });
   if (!summary.ok()) return ToGrpc(summary.status());
-  v1::ReadResponse last;
-  ToProto(*summary, last.mutable_summary());
-  out->Write(last);
+  writer.Finish(*summary);
   return grpc::Status::OK;
 }
 
@@ -95,7 +67,7 @@ grpc::Status QueryService::RankWorkers(grpc::ServerContext* context,
                                        v1::RankWorkersResponse* response) {
   absl::StatusOr<storage::RankWorkersSpec> spec = FromProto(*request);
   if (!spec.ok()) return ToGrpc(spec.status());
-  spec->cancelled = [context] { return context->IsCancelled(); };
+  spec->cancelled = ClientLeft(context);
   const absl::StatusOr<storage::WorkerRanking> ranking =
       engine_->RankWorkers(*spec);
   if (!ranking.ok()) return ToGrpc(ranking.status());
@@ -108,7 +80,7 @@ grpc::Status QueryService::Stragglers(grpc::ServerContext* context,
                                       v1::StragglersResponse* response) {
   absl::StatusOr<storage::StragglersSpec> spec = FromProto(*request);
   if (!spec.ok()) return ToGrpc(spec.status());
-  spec->cancelled = [context] { return context->IsCancelled(); };
+  spec->cancelled = ClientLeft(context);
   const absl::StatusOr<storage::Stragglers> found =
       engine_->FindStragglers(*spec);
   if (!found.ok()) return ToGrpc(found.status());

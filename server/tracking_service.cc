@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "server/client_left.h"
 #include "server/convert.h"
 #include "storage/model/limits.h"
 
@@ -142,7 +143,7 @@ grpc::Status TrackingService::SearchRuns(grpc::ServerContext* context,
                                          const v1::SearchRunsRequest* request,
                                          v1::SearchRunsResponse* response) {
   storage::SearchSpec spec = FromProto(*request);
-  spec.cancelled = [context] { return context->IsCancelled(); };
+  spec.cancelled = ClientLeft(context);
   while (true) {
     const absl::StatusOr<storage::SearchPage> page = engine_->SearchRuns(spec);
     if (!page.ok()) return ToGrpc(page.status());

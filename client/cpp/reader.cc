@@ -19,7 +19,7 @@ absl::StatusOr<v1::ReadSummary> Reader::Read(const v1::ReadRequest& request,
   std::optional<v1::ReadSummary> summary;
   v1::ReadResponse response;
   while (call->Read(&response)) {
-    if (response.has_part()) sink(response.part());
+    for (const v1::SeriesPart& part : response.parts()) sink(part);
     if (response.has_summary())
       summary = std::move(*response.mutable_summary());
   }

@@ -17,5 +17,6 @@ for step in range(100):
 
 query = query_pb2.ReadRequest(run_ids=[run.id], metrics=["train/loss"], max_points=5)
 for answer in query_pb2_grpc.QueryStub(channel).Read(query):
-    for step, mean in zip(answer.part.buckets.first_position, answer.part.buckets.value):
-        print(f"from step {step:2}: loss {mean:.4f}")
+    for part in answer.parts:
+        for step, mean in zip(part.buckets.first_position, part.buckets.value):
+            print(f"from step {step:2}: loss {mean:.4f}")

@@ -108,15 +108,16 @@ void Crew::ExpectAllRowsOnce(const std::string& address) const {
     request.add_metrics("m" + std::to_string(m));
     auto reader = stub->Read(&context, request);
     std::vector<uint64_t> seen(workers_.size(), 0);
-    v1::ReadResponse part;
-    while (reader->Read(&part)) {
-      if (!part.has_part()) continue;
-      const uint32_t rank = part.part().worker().rank();
-      for (int i = 0; i < part.part().values_size(); ++i) {
-        const uint64_t row = seen.at(rank)++;
-        ASSERT_EQ(part.part().steps(i), static_cast<int64_t>(row))
-            << "worker " << rank << ": a row is missing or there twice";
-        ASSERT_EQ(part.part().values(i), ValueOf(rank, m, row));
+    v1::ReadResponse answer;
+    while (reader->Read(&answer)) {
+      for (const v1::SeriesPart& part : answer.parts()) {
+        const uint32_t rank = part.worker().rank();
+        for (int i = 0; i < part.values_size(); ++i) {
+          const uint64_t row = seen.at(rank)++;
+          ASSERT_EQ(part.steps(i), static_cast<int64_t>(row))
+              << "worker " << rank << ": a row is missing or there twice";
+          ASSERT_EQ(part.values(i), ValueOf(rank, m, row));
+        }
       }
     }
     ASSERT_TRUE(reader->Finish().ok());

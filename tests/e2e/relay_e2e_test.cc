@@ -237,9 +237,9 @@ TEST_F(RelayTest, ReadsAndWritesGoThrough) {
   read.set_axis(v1::AXIS_TIME);  // the point has no step
   const auto reader = v1::Query::NewStub(to_relay_)->Read(&context, read);
   double value = 0;
-  v1::ReadResponse part;
-  while (reader->Read(&part)) {
-    if (part.has_part()) value = part.part().values(0);
+  v1::ReadResponse answer;
+  while (reader->Read(&answer)) {
+    for (const v1::SeriesPart& part : answer.parts()) value = part.values(0);
   }
   EXPECT_TRUE(reader->Finish().ok());
   EXPECT_EQ(value, 2.5);

@@ -103,7 +103,8 @@ ServerFixture::Answer ServerFixture::Read(const v1::ReadRequest& request) {
   const auto reader = query_->Read(&context, request);
   v1::ReadResponse response;
   while (reader->Read(&response)) {
-    if (response.has_part()) answer.parts.push_back(response.part());
+    answer.parts.insert(answer.parts.end(), response.parts().begin(),
+                        response.parts().end());
     if (response.has_summary()) answer.summary = response.summary();
   }
   answer.status = reader->Finish();

@@ -49,9 +49,10 @@ class ClientTest(unittest.TestCase):
         request = query_pb2.ReadRequest(run_ids=[run_id], metrics=[metric],
                                         axis=query_pb2.AXIS_TIME, **fields)
         for answer in query_pb2_grpc.QueryStub(self.server.channel).Read(request, timeout=60):
-            steps += answer.part.steps
-            times += answer.part.times_ns
-            values += map(bits_of, answer.part.values)
+            for part in answer.parts:
+                steps += part.steps
+                times += part.times_ns
+                values += map(bits_of, part.values)
             if answer.HasField("summary"):
                 summary = answer.summary
         return steps, times, values, summary

@@ -86,10 +86,11 @@ class StreamRowsTest(unittest.TestCase):
         steps, times, values = [], [], []
         for answer in query_pb2_grpc.QueryStub(server.channel).Read(
                 query_pb2.ReadRequest(run_ids=[run], metrics=[metric])):
-            steps += answer.part.steps
-            times += answer.part.times_ns
-            values += answer.part.values
-            self.assertFalse(answer.part.time_stamped)  # the client's own times
+            for part in answer.parts:
+                steps += part.steps
+                times += part.times_ns
+                values += part.values
+                self.assertFalse(part.time_stamped)  # the client's own times
         self.assertEqual(steps, list(range(ROWS)))
         self.assertEqual(len(times), ROWS)
         self.assertEqual(struct.pack(f"<{len(values)}d", *values),

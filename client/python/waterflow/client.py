@@ -144,8 +144,7 @@ class Client:
             request.reduction = enum("Reduction")[f"REDUCTION_{reduce.upper()}"]
         answer, found = Answer(), {}
         for response in method(self._channel, "Query/Read")(request, timeout=self._timeout):
-            part = response.part
-            if part.metric:
+            for part in response.parts:
                 rank = part.worker.rank if part.HasField("worker") else None
                 key = (part.run_id, part.metric, part.worker.role, rank)
                 if key not in found:
