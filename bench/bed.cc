@@ -19,15 +19,9 @@ absl::StatusOr<std::unique_ptr<Target>> Bed::Start() {
   if (!options_.server_address.empty()) {
     target = Target::Attach(options_.server_address, options_.server_pid);
   } else {
-    std::vector<std::string> command = {
-        options_.waterflowd.string(),
-        "--data-dir={data}",
-        "--listen=127.0.0.1:0",
-        "--port-file={port}",
-        "--sync=" + options_.sync,
-        absl::StrCat("--grpc-threads=", options_.server_threads)};
-    command.insert(command.end(), options_.server_flags.begin(),
-                   options_.server_flags.end());
+    const std::vector<std::string> command =
+        WaterflowdCommand(options_.waterflowd, options_.sync,
+                          options_.server_threads, options_.server_flags);
     target = Target::Start(command, options_.scratch);
   }
   if (!target.ok()) return target.status();

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "bench/group_backend.h"
 #include "bench/ingest/command.h"
+#include "bench/query/command.h"
 #include "bench/report.h"
 #include "bench/stop.h"
 #include "bench/suite.h"
@@ -20,7 +21,8 @@ namespace {
 
 constexpr char kDescription[] =
     "Measures a Waterflow server: what a store takes on disk and how fast it "
-    "answers. `ingest` measures how fast it takes data, next to others.";
+    "answers. `ingest` and `query` measure how fast it takes data and answers "
+    "a dashboard, next to others.";
 
 struct Flags {
   SuiteOptions suite;
@@ -114,12 +116,13 @@ int Main(int argc, char** argv) {
 
   CLI::App app(kDescription, "waterflow-bench");
   AddBenchOptions(&app, &flags);
-  IngestCommand ingest({.waterflowd = flags.suite.waterflowd,
-                        .self = self,
-                        .peers = "build/peers",
-                        .scratch = flags.suite.scratch,
-                        .server_flags = {}},
-                       &app);
+  const PeerOptions peers = {.waterflowd = flags.suite.waterflowd,
+                             .self = self,
+                             .peers = "build/peers",
+                             .scratch = flags.suite.scratch,
+                             .server_flags = {}};
+  IngestCommand ingest(peers, &app);
+  QueryCommand query(peers, &app);
   CompareCommand compare(&app);
   CLI::App* sink = app.add_subcommand(
       "sink", "Be a server with something simpler than the engine behind it");
@@ -140,6 +143,7 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   if (ingest.parsed()) return ingest.Run();
+  if (query.parsed()) return query.Run();
   if (compare.parsed()) return compare.Run();
   if (!sink->parsed()) return Measure(flags);
   const absl::Status status = RunGroupServer(flags.group);

@@ -26,8 +26,9 @@ absl::StatusOr<uint64_t> Ask(v1::Query::Stub& stub,
   v1::ReadResponse response;
   uint64_t points = 0;
   while (reader->Read(&response)) {
-    points +=
-        response.part().values_size() + response.part().buckets().value_size();
+    for (const v1::SeriesPart& part : response.parts()) {
+      points += part.values_size() + part.buckets().value_size();
+    }
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) {

@@ -175,6 +175,17 @@ uint64_t FolderBytes(const std::filesystem::path& folder) {
   return bytes;
 }
 
+std::vector<std::string> WaterflowdCommand(
+    const std::filesystem::path& waterflowd, const std::string& sync,
+    uint32_t threads, const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {
+      waterflowd.string(),    "--data-dir={data}",
+      "--listen=127.0.0.1:0", "--port-file={port}",
+      "--sync=" + sync,       absl::StrCat("--grpc-threads=", threads)};
+  command.insert(command.end(), flags.begin(), flags.end());
+  return command;
+}
+
 uint64_t DiskBytes(const v1::StatsResponse& stats) {
   return stats.sst_bytes() + stats.wal_bytes() + stats.manifest_bytes();
 }

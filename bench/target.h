@@ -6,6 +6,7 @@
 #include <grpcpp/channel.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -60,6 +61,11 @@ class Target {
   std::unique_ptr<ChildProcess> child_;
   std::shared_ptr<grpc::Channel> channel_;
 };
+
+// How waterflowd is started for Target::Start, with `flags` behind ours.
+std::vector<std::string> WaterflowdCommand(
+    const std::filesystem::path& waterflowd, const std::string& sync,
+    uint32_t threads, const std::vector<std::string>& flags);
 
 // Bytes on disk as docs/design.md counts them: live SST files, write-ahead log
 // and manifest.

@@ -49,6 +49,13 @@ std::vector<WorkerLoad> EncodeWorkers(
       std::move(batches.begin(), batches.end(),
                 std::back_inserter(load.batches));
     }
+    if (!load.batches.empty()) {
+      const LaneRows& lane = worker.lanes[0];
+      // A round goes on where the one before ended.
+      load.round = {.row = lane.rows(),
+                    .step = static_cast<int64_t>(lane.rows()),
+                    .time_ns = lane.round_ns()};
+    }
     std::stable_sort(load.batches.begin(), load.batches.end(),
                      [](const EncodedBatch& a, const EncodedBatch& b) {
                        return a.times_ns.front() < b.times_ns.front();

@@ -21,7 +21,7 @@ struct WorkerLoad {
   uint32_t world_size = 0;
   std::vector<std::vector<std::string>> schemas;  // metric names, by schema id
   std::vector<EncodedBatch> batches;              // in the order they are sent
-  Shift round;  // how far on a further round is
+  Shift round;  // how far on a further round is, in the first lane
 };
 
 // The batches of one worker, one after another. When they repeat, round r takes

@@ -2,10 +2,10 @@
 // protobuf message of series with labels. Neither syncs before it answers.
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "bench/peers/http_peer.h"
 #include "bench/peers/peer.h"
 #include "bench/peers/remote_write_requests.h"
+#include "bench/peers/remote_write_server.h"
 
 namespace waterflow::bench {
 namespace {
@@ -28,46 +28,16 @@ class RemoteWritePeer final : public Peer {
                                absl::Duration window) override;
 
  private:
-  absl::StatusOr<std::unique_ptr<HttpServer>> Start() const;
-
   const std::string name_;
   const PeerOptions& options_;
 };
 
-// Both keep everything: what W1 logs lies hours back.
-absl::StatusOr<std::unique_ptr<HttpServer>> RemoteWritePeer::Start() const {
-  const std::string program = FindProgram(options_.peers, name_).string();
-  if (name_ == kVictoriaMetrics) {
-    return HttpServer::Start(
-        {.command = {program, "-storageDataPath={data}",
-                     "-httpListenAddr=127.0.0.1:{port}",
-                     "-retentionPeriod=100y", "-loggerLevel=ERROR"},
-         .files = {},
-         .ready = "/health",
-         .scratch = options_.scratch});
-  }
-  return HttpServer::Start(
-      {.command = {program, "--config.file={folder}/prometheus.yml",
-                   "--storage.tsdb.path={data}",
-                   "--storage.tsdb.retention.time=100y",
-                   "--web.listen-address=127.0.0.1:{port}",
-                   "--web.enable-remote-write-receiver", "--log.level=error"},
-       .files = {{"prometheus.yml", ""}},
-       .ready = "/-/ready",
-       .scratch = options_.scratch});
-}
-
 absl::StatusOr<Measures> RemoteWritePeer::Run(const Shape& shape,
                                               const Dataset& workload,
                                               absl::Duration window) {
-  auto server = Start();
+  auto server = StartRemoteWriteServer(name_, options_);
   if (!server.ok()) return server.status();
-  HttpLoadOptions options;
-  options.target = "/api/v1/write";
-  options.headers = {{"Content-Type", "application/x-protobuf"},
-                     {"Content-Encoding", "snappy"},
-                     {"X-Prometheus-Remote-Write-Version", "0.1.0"},
-                     {"User-Agent", "waterflow-bench"}};
+  HttpLoadOptions options = RemoteWriteLoad();
   LoadOptions& load = options.load;
   load.connections = shape.connections == 0 ? shape.workers : shape.connections;
   load.window = window;

@@ -88,12 +88,9 @@ absl::StatusOr<std::unique_ptr<Target>> WaterflowPeer::Start(
          "{data}", "--threads", threads, "--port-file", "{port}"},
         options_.scratch);
   }
-  std::vector<std::string> command = {
-      options_.waterflowd.string(), "--data-dir={data}",
-      "--listen=127.0.0.1:0",       "--port-file={port}",
-      "--sync=" + options_.sync,    "--grpc-threads=" + threads};
-  command.insert(command.end(), options_.server_flags.begin(),
-                 options_.server_flags.end());
+  const std::vector<std::string> command =
+      WaterflowdCommand(options_.waterflowd, options_.sync,
+                        shape.server_threads, options_.server_flags);
   auto target = Target::Start(command, options_.scratch);
   if (!target.ok()) return target;
   const absl::StatusOr<v1::StatsResponse> stats = (*target)->Stats();
@@ -113,15 +110,7 @@ absl::StatusOr<std::vector<WorkerLoad>> WaterflowPeer::Encode(
     if (!run.ok()) return run.status();
     runs[worker.run] = *std::move(run);
   }
-  std::vector<WorkerLoad> workers = EncodeWorkers(dataset, rows, runs);
-  for (size_t w = 0; w < workers.size(); ++w) {
-    const LaneRows& lane = dataset[w].lanes[0];
-    // A round goes on where the one before ended.
-    workers[w].round = {.row = lane.rows(),
-                        .step = static_cast<int64_t>(lane.rows()),
-                        .time_ns = lane.round_ns()};
-  }
-  return workers;
+  return EncodeWorkers(dataset, rows, runs);
 }
 
 LoadOptions WaterflowPeer::ForShape(const Shape& shape, absl::Duration window,

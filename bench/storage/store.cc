@@ -10,16 +10,6 @@
 
 namespace waterflow::bench {
 
-ScratchFolder::ScratchFolder(const std::filesystem::path& parent) {
-  std::string name = (parent / "waterflow-storage-XXXXXX").string();
-  if (mkdtemp(name.data()) != nullptr) path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code error;
-  if (!path_.empty()) std::filesystem::remove_all(path_, error);
-}
-
 class StoreWriter::Observer : public storage::StreamObserver {
  public:
   void OnDurable(absl::Span<const storage::LanePosition>, storage::Position,

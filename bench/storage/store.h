@@ -13,22 +13,10 @@
 #include "absl/status/statusor.h"
 #include "bench/batch.h"
 #include "bench/dataset.h"
+#include "bench/scratch_folder.h"
 #include "storage/engine.h"
 
 namespace waterflow::bench {
-
-// A folder that is removed with what it holds.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(const std::filesystem::path& parent);
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // One stream of the store.
 class StoreWriter {

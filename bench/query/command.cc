@@ -1,0 +1,64 @@
+#include "bench/query/command.h"
+
+#include <fstream>
+#include <iostream>
+
+#include "bench/ingest/shape.h"
+
+namespace waterflow::bench {
+
+QueryCommand::QueryCommand(const PeerOptions& defaults, CLI::App* app)
+    : app_(app->add_subcommand(
+          "query",
+          "What a dashboard asks, of Waterflow and of other systems as far as "
+          "they are installed (bench/peers/install), and what dashboards cost "
+          "ingest beside them")) {
+  options_.peer = defaults;
+  app_->add_option("--only", options_.questions, "Ask these questions only")
+      ->delimiter(',')
+      ->check(CLI::IsMember(QuestionKeys()));
+  app_->add_option("--subjects", options_.subjects, "Ask these only")
+      ->delimiter(',')
+      ->check(
+          CLI::IsMember({kWaterflow, kVictoriaMetrics, kPrometheus, kDuckDb}));
+  app_->add_option("--seconds", seconds_, "How long each question is asked")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+  app_->add_option(
+          "--beside", beside_seconds_,
+          "Seconds of ingest alone and of ingest beside dashboards; 0: "
+          "leave it out")
+      ->check(CLI::Range(0.0, 600.0))
+      ->capture_default_str();
+  app_->add_option("--json", json_, "Also write the figures to this file")
+      ->type_name("FILE");
+  app_->add_option("--sync", options_.peer.sync, "Sync policy of waterflowd")
+      ->capture_default_str();
+  app_->add_option("--server-flag", options_.peer.server_flags,
+                   "One more flag for waterflowd; may be repeated")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  app_->add_option("--waterflowd", options_.peer.waterflowd,
+                   "The server's program")
+      ->capture_default_str();
+  app_->add_option("--peers", options_.peer.peers,
+                   "Where bench/peers/install has put them")
+      ->capture_default_str();
+  app_->add_option("--scratch", options_.peer.scratch,
+                   "Folder on the disk to measure; stores are removed again")
+      ->capture_default_str();
+}
+
+int QueryCommand::Run() {
+  options_.duration = absl::Seconds(seconds_);
+  options_.beside = absl::Seconds(beside_seconds_);
+  QueryResults results;
+  const absl::Status status = RunQuestions(options_, &results);
+  PrintQuestions(results, std::cout);
+  if (!json_.empty()) std::ofstream(json_) << ToJson(results);
+  if (status.ok()) return 0;
+  std::cerr << "waterflow-bench: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace waterflow::bench
