@@ -61,33 +61,41 @@ void AddPoints(const storage::Points& points, size_t from, size_t to,
 
 }  // namespace
 
+void AddBuckets(absl::Span<const storage::Bucket> buckets, bool reduced,
+                v1::Buckets* out) {
+  // Field by field: each becomes one stretch of memory.
+  const auto add = [&](auto* field, auto storage::Bucket::*member) {
+    field->Reserve(field->size() + static_cast<int>(buckets.size()));
+    for (const storage::Bucket& bucket : buckets) {
+      field->AddAlreadyReserved(bucket.*member);
+    }
+  };
+  using storage::Bucket;
+  add(out->mutable_first_position(), &Bucket::first_position);
+  add(out->mutable_last_position(), &Bucket::last_position);
+  add(out->mutable_count(), &Bucket::count);
+  add(out->mutable_nan_count(), &Bucket::nan_count);
+  add(out->mutable_pos_inf_count(), &Bucket::pos_inf_count);
+  add(out->mutable_neg_inf_count(), &Bucket::neg_inf_count);
+  add(out->mutable_value(), &Bucket::value);
+  add(out->mutable_mean(), &Bucket::mean);
+  add(out->mutable_stddev(), &Bucket::stddev);
+  add(out->mutable_min(), &Bucket::min);
+  add(out->mutable_max(), &Bucket::max);
+  add(out->mutable_min_position(), &Bucket::min_position);
+  add(out->mutable_max_position(), &Bucket::max_position);
+  add(out->mutable_first(), &Bucket::first);
+  add(out->mutable_last(), &Bucket::last);
+  if (!reduced) return;
+  add(out->mutable_min_worker(), &Bucket::min_worker);
+  add(out->mutable_max_worker(), &Bucket::max_worker);
+}
+
 storage::Interval IntervalFromProto(const v1::Range& range) {
   storage::Interval interval;
   if (range.has_first()) interval.first = range.first();
   if (range.has_last()) interval.last = range.last();
   return interval;
-}
-
-void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out) {
-  out->add_first_position(bucket.first_position);
-  out->add_last_position(bucket.last_position);
-  out->add_count(bucket.count);
-  out->add_nan_count(bucket.nan_count);
-  out->add_pos_inf_count(bucket.pos_inf_count);
-  out->add_neg_inf_count(bucket.neg_inf_count);
-  out->add_value(bucket.value);
-  out->add_mean(bucket.mean);
-  out->add_stddev(bucket.stddev);
-  out->add_min(bucket.min);
-  out->add_max(bucket.max);
-  out->add_min_position(bucket.min_position);
-  out->add_max_position(bucket.max_position);
-  out->add_first(bucket.first);
-  out->add_last(bucket.last);
-  if (reduced) {
-    out->add_min_worker(bucket.min_worker);
-    out->add_max_worker(bucket.max_worker);
-  }
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -371,9 +379,8 @@ void ToProto(const storage::SeriesPart& part, size_t from, size_t to,
     return;
   }
   v1::Buckets* buckets = out->mutable_buckets();
-  for (size_t i = from; i < to; ++i) {
-    AddBucket(part.buckets[i], !part.worker.has_value(), buckets);
-  }
+  AddBuckets(absl::MakeSpan(part.buckets).subspan(from, to - from),
+             !part.worker.has_value(), buckets);
   for (const storage::Worker& worker : part.workers) {
     ToProto(worker, buckets->add_workers());
   }

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "storage/engine.h"
 #include "storage/model/ids.h"
 #include "storage/model/records.h"
@@ -69,7 +70,8 @@ absl::StatusOr<storage::WriteOptions> FromProto(v1::WriteRequest request);
 // ---- query ----
 storage::Interval IntervalFromProto(const v1::Range& range);
 // `reduced`: it names the workers of its extremes.
-void AddBucket(const storage::Bucket& bucket, bool reduced, v1::Buckets* out);
+void AddBuckets(absl::Span<const storage::Bucket> buckets, bool reduced,
+                v1::Buckets* out);
 absl::StatusOr<storage::ReadSpec> FromProto(const v1::ReadRequest& request);
 absl::StatusOr<storage::LastValuesSpec> FromProto(
     const v1::LastValuesRequest& request);

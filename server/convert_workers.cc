@@ -66,7 +66,7 @@ void ToProto(const storage::WorkerRanking& ranking,
     ToProto(ranked.worker, to->mutable_worker());
     to->set_value(ranked.value);
     to->set_deviation(ranked.deviation);
-    AddBucket(ranked.points, /*reduced=*/false, to->mutable_points());
+    AddBuckets({&ranked.points, 1}, /*reduced=*/false, to->mutable_points());
   }
   out->set_worker_count(ranking.worker_count);
   out->set_median(ranking.median);

@@ -20,8 +20,8 @@ enum Flags : uint8_t {
   kStepsRepeat = 16,
 };
 
-// In front of an axis; one of version 1 begins with its strip count instead,
-// which is at least 1.
+// In front of an axis whose times are apart; others begin with their strip
+// count, which is at least 1.
 constexpr char kTimesApart = 0;
 
 }  // namespace
@@ -52,19 +52,36 @@ void AxisBuilder::Add(Strip strip, absl::Span<const int64_t> steps,
   };
   if (strip.has_step) add_column(steps, repeat, &steps_);
   add_column(times_ns, false, &times_);
+  steps_end_.push_back(steps_.size());
+  times_end_.push_back(times_.size());
   last_steps_.assign(steps.begin(), steps.end());
   ++count_;
 }
 
 AxisBuilder::Built AxisBuilder::Build() && {
-  Built built{.axis = std::string(1, kTimesApart), .times = std::move(times_)};
+  const bool apart = times_.size() >= kApartBytes;
+  Built built;
+  if (apart) built.axis.push_back(kTimesApart);
   AppendVarint(count_, &built.axis);
   AppendVarint(metric_count_, &built.axis);
   AppendVarint(metrics_per_tile_, &built.axis);
   built.axis.append(strips_);
-  built.axis.append(steps_);
+  if (apart) {
+    built.axis.append(steps_);
+    built.times = std::move(times_);
+    AppendChecksum(&built.times);
+  } else {
+    const auto append = [&](const std::string& columns,
+                            const std::vector<size_t>& ends, size_t strip) {
+      const size_t begin = strip == 0 ? 0 : ends[strip - 1];
+      built.axis.append(columns, begin, ends[strip] - begin);
+    };
+    for (size_t strip = 0; strip < count_; ++strip) {
+      append(steps_, steps_end_, strip);
+      append(times_, times_end_, strip);
+    }
+  }
   AppendChecksum(&built.axis);
-  AppendChecksum(&built.times);
   return built;
 }
 

@@ -1,15 +1,18 @@
 // The axis of one worker block in a generation: which rows of which workers
-// it holds, and their steps and times, once for all metrics of the schema. The
+// it holds, and their steps and times, once for all metrics of the schema. Many
 // times are a value of their own: few questions need them, and they are most of
-// the bytes.
+// the bytes. Few of them would be one more tiny value.
 //
 // A strip is a span of rows of one worker and one attempt in which step and
 // time are all there or all missing; a chunk holds the values of one metric
 // over one strip. Strips are ordered by worker, then row.
 //
-//   axis   := 0 u8, strip_count varint, metric_count varint, metrics_per_tile
-//             varint, strip*, steps, checksum
-//   times  := for each strip its times (time_bytes), checksum
+//   axis   := [0 u8], strip_count varint, metric_count varint,
+//             metrics_per_tile varint, strip*, columns, checksum
+//   columns:= for each strip its steps (step_bytes), then, unless the axis
+//             begins with a 0, its times (time_bytes)
+//   times  := of an axis that begins with a 0: for each strip its times,
+//             checksum
 //   strip  := worker varint, attempt varint, flags u8, first_row varint,
 //             rows varint,
 //             [min_step, max_step zigzag varints, step_bytes varint]  has_step
@@ -17,11 +20,9 @@
 //   flags  := 1 has_step, 2 time_stamped, 4 steps ascend (or repeat),
 //             8 times ascend (or repeat), 16 steps are those of the strip
 //             before
-//   steps  := for each strip its steps (step_bytes)
 //
-// Steps and times of a strip are an int64 column of storage/codec each. In
-// version 1 of the format there is no 0 in front and no value of times: each
-// strip's times lie right behind its steps.
+// Steps and times of a strip are an int64 column of storage/codec each. Version
+// 1 of the format knows no values of times.
 #ifndef WATERFLOW_STORAGE_FORMAT_AXIS_H_
 #define WATERFLOW_STORAGE_FORMAT_AXIS_H_
 
@@ -42,6 +43,8 @@ namespace waterflow::storage {
 
 // Most rows in a strip, and so in a chunk.
 inline constexpr uint32_t kMaxStripRows = 4096;
+// So many bytes of times are a value of their own.
+inline constexpr size_t kApartBytes = 4096;
 // Most strips in a worker block.
 inline constexpr uint32_t kMaxBlockStrips = 4096;
 
@@ -68,7 +71,7 @@ class AxisBuilder {
   // the rest follows from the columns. `steps` is empty unless has_step.
   void Add(Strip strip, absl::Span<const int64_t> steps,
            absl::Span<const int64_t> times_ns);
-  // The axis and its times.
+  // The axis and its times; these are empty where the axis has them.
   struct Built {
     std::string axis;
     std::string times;
@@ -82,6 +85,8 @@ class AxisBuilder {
   std::string strips_;
   std::string steps_;
   std::string times_;
+  std::vector<size_t> steps_end_;  // of each strip
+  std::vector<size_t> times_end_;
   std::vector<int64_t> last_steps_;
 };
 
@@ -96,7 +101,7 @@ class AxisBlock {
   uint32_t metrics_per_tile() const { return metrics_per_tile_; }
   // The steps of strip `index`, which has_step.
   absl::Status ReadSteps(size_t index, std::vector<int64_t>* steps) const;
-  // Whether the times are a value of their own (since version 2).
+  // Whether the times are a value of their own.
   bool times_apart() const { return times_apart_; }
   // The columns in that value. DATA_LOSS when it is not that of this axis.
   absl::StatusOr<absl::string_view> CheckTimes(absl::string_view value) const;

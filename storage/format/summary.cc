@@ -22,8 +22,8 @@ enum Flags : uint8_t {
   kUnknown = 16,
 };
 constexpr uint64_t kRepeat = 0;
-// In front of summaries; those of version 1 begin with their number of metrics
-// instead, which is at least 1.
+// In front of summaries whose spans are apart; others begin with their number
+// of metrics, which is at least 1.
 constexpr char kSpansApart = 0;
 
 bool FitsFloat32(double value) {
@@ -316,29 +316,47 @@ void SummaryBuilder::Add(const StripSummary& strip) {
     strips_.push_back(kUnknown);
   }
   for (const Summary& span : strip.spans) AppendSummary(span, &spans_);
+  ends_.emplace_back(strips_.size(), spans_.size());
   ++count_;
 }
 
 void SummaryBuilder::AddRepeat() {
   AppendVarint(kRepeat, &strips_);
+  ends_.emplace_back(strips_.size(), spans_.size());
   ++count_;
 }
 
 BuiltSummaries BuildSummaries(absl::Span<const SummaryBuilder> tile) {
-  BuiltSummaries built{.strips = std::string(1, kSpansApart), .spans = ""};
+  size_t spans_bytes = 0;
+  for (const SummaryBuilder& metric : tile) spans_bytes += metric.spans_.size();
+  const bool apart = spans_bytes >= kApartBytes;
+  BuiltSummaries built;
   std::string& out = built.strips;
+  if (apart) out.push_back(kSpansApart);
   AppendVarint(tile.size(), &out);
   AppendVarint(tile.front().count_, &out);
   for (const SummaryBuilder& metric : tile) {
-    AppendVarint(metric.strips_.size(), &out);
-    AppendVarint(metric.spans_.size(), &out);
+    const size_t spans = metric.spans_.size();
+    AppendVarint(metric.strips_.size() + (apart ? 0 : spans), &out);
+    if (apart) AppendVarint(spans, &out);
   }
   for (const SummaryBuilder& metric : tile) {
-    out.append(metric.strips_);
-    built.spans.append(metric.spans_);
+    if (apart) {
+      out.append(metric.strips_);
+      built.spans.append(metric.spans_);
+      continue;
+    }
+    size_t strip_begin = 0;
+    size_t spans_begin = 0;
+    for (const auto& [strip_end, spans_end] : metric.ends_) {
+      out.append(metric.strips_, strip_begin, strip_end - strip_begin);
+      out.append(metric.spans_, spans_begin, spans_end - spans_begin);
+      strip_begin = strip_end;
+      spans_begin = spans_end;
+    }
   }
   AppendChecksum(&out);
-  if (!built.spans.empty()) AppendChecksum(&built.spans);
+  if (apart) AppendChecksum(&built.spans);
   return built;
 }
 

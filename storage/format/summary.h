@@ -2,15 +2,16 @@
 // strip of the worker block a summary of the strip and, where it is long, one
 // of each 256 rows.
 //
-//   summaries := 0 u8, metric_count varint, strip_count varint, for each
-//                metric the length of its strips and that of its spans,
-//                varints, strips metric by metric, checksum
+//   summaries := [0 u8], metric_count varint, strip_count varint, for each
+//                metric the length of its strips and, if there is a 0 in front,
+//                that of its spans, varints, strips metric by metric, checksum
 //   strip     := 0: as the strip before
 //              | 1 + span_count varint (0, or ceil(rows / 256) when rows >
-//              512), summary of all rows
-//   spans     := a value of its own, none where it would be empty: spans metric
-//                by metric, in each strip by strip (but of those that are as
-//                the strip before), summary of each; checksum
+//                512), summary of all rows,
+//                summary of each span            unless there is a 0 in front
+//   spans     := if there is a 0 in front: metric by metric, in each strip by
+//                strip (but those that are as the strip before), summary of
+//                each span; checksum
 //   summary   := flags u8, then unless flags & 1 (no value at all) or flags &
 //   16
 //                (none was made, the chunk must be read):
@@ -25,8 +26,8 @@
 //                value, 8 all of them are equal: last, min, max and mean are
 //                first, m2 is 0
 //
-// In version 1 of the format there is no 0 in front, one length for each
-// metric, and the spans of a strip are right behind its summary.
+// Many spans are a value of their own, few would be one more tiny value.
+// Version 1 of the format knows no values of spans.
 //
 // Rows count from the strip's first one. m2 is the sum of squared distances
 // from the mean, so that summaries can be merged (Chan, Golub and LeVeque
@@ -36,6 +37,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -106,6 +108,7 @@ class SummaryBuilder {
   uint32_t count_ = 0;
   std::string strips_;
   std::string spans_;
+  std::vector<std::pair<size_t, size_t>> ends_;  // of each strip in both
 };
 
 // The two values of a tile's summaries; `spans` is empty where there are none.
@@ -129,7 +132,7 @@ class SummaryBlock {
   // One entry per strip. `metric` counts from the tile's first one. Spans are
   // in it unless they are apart.
   absl::StatusOr<std::vector<StripSummary>> Read(uint32_t metric) const;
-  // Whether there are spans in a value of their own (since version 2).
+  // Whether there are spans in a value of their own.
   bool spans_apart() const {
     return !spans_begin_.empty() && spans_begin_.back() > 0;
   }
@@ -143,8 +146,8 @@ class SummaryBlock {
  private:
   SharedBytes bytes_;
   uint32_t strips_ = 0;
-  // Of each metric, and the end of the last; spans_begin_ is empty in
-  // version 1.
+  // Of each metric, and the end of the last; spans_begin_ is empty where none
+  // are apart.
   std::vector<size_t> strips_begin_;
   std::vector<size_t> spans_begin_;
 };

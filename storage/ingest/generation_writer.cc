@@ -142,11 +142,13 @@ absl::Status GenerationWriter::WriteBlock(const Table& table,
   written_.runs[table.run] += block.rows;
   written_.strips += block.end - block.begin;
   const AxisBuilder::Built built = std::move(axis).Build();
-  absl::Status s =
-      Put(Family::kBlocks,
-          TimesKey(written_.id, table.run, table.schema, block.number),
-          built.times);
-  if (!s.ok()) return s;
+  if (!built.times.empty()) {
+    absl::Status s =
+        Put(Family::kBlocks,
+            TimesKey(written_.id, table.run, table.schema, block.number),
+            built.times);
+    if (!s.ok()) return s;
+  }
   return Put(Family::kAxis,
              AxisKey(written_.id, table.run, table.schema, block.number),
              built.axis);

@@ -27,7 +27,7 @@ void MakeSparse(uint32_t filled, bool any_value, uint32_t strip_rows,
 }  // namespace
 
 void PlanStrips(WorkerId worker, uint64_t first_row,
-                absl::Span<const HeadBatchView> batches, uint32_t max_rows,
+                absl::Span<const HeadBatchView> batches, const StripGrid& grid,
                 std::vector<StripPlan>* plans) {
   StripPlan* plan = nullptr;
   for (size_t b = 0; b < batches.size(); ++b) {
@@ -36,7 +36,7 @@ void PlanStrips(WorkerId worker, uint64_t first_row,
     for (uint32_t row = batch.skip; row < batch.rows;) {
       if (plan == nullptr || plan->strip.attempt != batch.attempt ||
           plan->strip.has_step != batch.has_step ||
-          plan->strip.time_stamped != stamped || plan->strip.rows == max_rows) {
+          plan->strip.time_stamped != stamped || grid.IsLine(first_row)) {
         plan = &plans->emplace_back();
         plan->strip.worker = worker;
         plan->strip.attempt = batch.attempt;
@@ -45,7 +45,7 @@ void PlanStrips(WorkerId worker, uint64_t first_row,
         plan->strip.first_row = first_row;
       }
       const uint32_t rows =
-          std::min(batch.rows - row, max_rows - plan->strip.rows);
+          std::min(batch.rows - row, grid.RowsToLine(first_row));
       plan->pieces.push_back({b, row, rows});
       plan->strip.rows += rows;
       first_row += rows;

@@ -13,6 +13,7 @@
 #include "storage/format/batch.h"
 #include "storage/format/block.h"
 #include "storage/ingest/head.h"
+#include "storage/ingest/strip_grid.h"
 
 namespace waterflow::storage {
 
@@ -28,10 +29,10 @@ struct StripPlan {
   std::vector<BatchPiece> pieces;
 };
 
-// Cuts batches (of one worker, in row order) into strips of at most `max_rows`.
-// `first_row` is the row index of the first row.
+// Cuts batches (of one worker, in row order) into strips that end on the lines
+// of `grid`. `first_row` is the row index of the first row.
 void PlanStrips(WorkerId worker, uint64_t first_row,
-                absl::Span<const HeadBatchView> batches, uint32_t max_rows,
+                absl::Span<const HeadBatchView> batches, const StripGrid& grid,
                 std::vector<StripPlan>* plans);
 
 // The rows of a strip as columns. Reused from strip to strip, so that its

@@ -31,15 +31,6 @@ class StripSource {
                             StripColumns* out) = 0;
 };
 
-// Most rows in a strip of such a schema: over all of its metrics a strip has to
-// fit into memory.
-inline uint32_t StripRows(uint32_t metric_count) {
-  constexpr uint32_t kStripValues = 1 << 20;
-  const uint32_t rows =
-      metric_count == 0 ? kMaxStripRows : kStripValues / metric_count;
-  return rows < 64 ? 64 : rows > kMaxStripRows ? kMaxStripRows : rows;
-}
-
 }  // namespace waterflow::storage
 
 #endif  // WATERFLOW_STORAGE_INGEST_STRIP_SOURCE_H_

@@ -7,6 +7,7 @@
 #include "storage/format/batch.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
+#include "storage/ingest/strip_grid.h"
 
 namespace waterflow::storage {
 namespace {
@@ -27,6 +28,12 @@ bool Continues(const Strip& next, const Strip& strip) {
          next.has_step == strip.has_step &&
          next.time_stamped == strip.time_stamped &&
          next.first_row == strip.first_row + strip.rows;
+}
+
+StripGrid GridOf(const Strip& strip, uint32_t strip_rows) {
+  return strip.has_step ? StripGrid(strip_rows, strip.first_row, strip.rows,
+                                    strip.min_step, strip.max_step)
+                        : StripGrid(strip_rows);
 }
 
 void SetBits(uint32_t begin, uint32_t end, std::string* bitmap) {
@@ -137,15 +144,18 @@ void SealedSource::Join() {
                    [](const Piece& a, const Piece& b) {
                      return a.strip.worker < b.strip.worker;
                    });
-  const uint32_t max_rows = StripRows(metric_count_);
+  const uint32_t strip_rows = StripRows(metric_count_);
   for (size_t i = 0; i < pieces_.size(); ++i) {
     const Strip& next = pieces_[i].strip;
     if (strips_.empty() || !Continues(next, strips_.back()) ||
-        strips_.back().rows + next.rows > max_rows) {
+        strips_.back().rows + next.rows > strip_rows ||
+        GridOf(strips_.back(), strip_rows).IsLine(next.first_row)) {
       first_piece_.push_back(i);
       strips_.push_back(next);
     } else {
-      strips_.back().rows += next.rows;
+      Strip& strip = strips_.back();
+      strip.rows += next.rows;
+      strip.max_step = next.max_step;
     }
   }
   first_piece_.push_back(pieces_.size());

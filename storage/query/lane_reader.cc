@@ -165,7 +165,8 @@ absl::Status LaneReader::ReadHead(const UnreadLane& lane, const HeadPart& head,
       static_cast<uint32_t>(run_.schemas[lane.schema.value]->metrics.size()),
       columns);
   std::vector<StripPlan> plans;
-  PlanStrips(lane.worker, head.first_row, head.batches, kMaxStripRows, &plans);
+  PlanStrips(lane.worker, head.first_row, head.batches,
+             StripGrid(kMaxStripRows), &plans);
   for (const StripPlan& plan : plans) {
     const uint64_t first = std::max(first_row, plan.strip.first_row);
     const uint64_t end =

@@ -209,7 +209,8 @@ class LastValuesReader {
     StripColumns rows;
     for (const HeadRows& head : heads->second) {
       plans.clear();
-      PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
+      PlanStrips(head.worker, 0, head.batches, StripGrid(kMaxStripRows),
+                 &plans);
       for (const StripPlan& plan : plans) {
         if (!run_.Selects(plan.strip)) continue;
         if (absl::Status s = reader.Read(plan, head.batches, &rows); !s.ok()) {

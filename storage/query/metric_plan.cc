@@ -173,7 +173,7 @@ absl::Status MetricPlan::AddHeads(LineageSource* source,
   std::vector<StripPlan> plans;
   for (const HeadRows& head : heads->second) {
     plans.clear();
-    PlanStrips(head.worker, 0, head.batches, kMaxStripRows, &plans);
+    PlanStrips(head.worker, 0, head.batches, StripGrid(kMaxStripRows), &plans);
     for (const StripPlan& plan : plans) {
       if (!run.Selects(plan.strip)) continue;
       HeadStrip& rows = heads_.emplace_back();

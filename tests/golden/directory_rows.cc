@@ -186,4 +186,21 @@ std::string LongRows(uint64_t first, uint32_t rows) {
   return batch.Build();
 }
 
+std::string SteadyRows(uint64_t first, uint32_t rows) {
+  std::vector<int64_t> steps;
+  std::vector<int64_t> times;
+  std::vector<double> progress;
+  for (uint64_t row = first; row < first + rows; ++row) {
+    steps.push_back(static_cast<int64_t>(row));
+    times.push_back(kStart + steps.back() * kSecond +
+                    static_cast<int64_t>(Noise(row) % 4));
+    progress.push_back(static_cast<double>(row) / 10);
+  }
+  return BatchBuilder(0, first, rows)
+      .Steps(steps)
+      .Times(times)
+      .Float64(0, progress)
+      .Build();
+}
+
 }  // namespace waterflow::storage

@@ -28,6 +28,7 @@ enum : uint8_t {
   kDeletedAndSealed = 5,
   kDeletedInLog = 6,
   kFork = 7,  // of kPretrain
+  kSteady = 8,
 };
 
 // The schema of trainers: a metric per codec and per shape of a column.
@@ -45,6 +46,10 @@ std::string HostRows(uint64_t first, uint32_t rows, bool stamped);
 // strips, summaries of spans, and full groups of integers below and above 32
 // bits.
 std::string LongRows(uint64_t first, uint32_t rows);
+
+// Schema 0: rows of {"progress"}, cheap ones. 20,000 of them have so many times
+// and spans that these lie apart.
+std::string SteadyRows(uint64_t first, uint32_t rows);
 
 }  // namespace waterflow::storage
 

@@ -29,10 +29,13 @@ void AddAxis(absl::string_view key, absl::string_view value, StripRows* rows,
   for (const Strip& strip : axis->strips()) {
     (*rows)[std::string(key)].push_back(strip.rows);
   }
-  // The flags lie behind the version's 0, the counts and the strip's worker and
-  // attempt.
+  // The flags lie behind the counts and the strip's worker and attempt.
+  if (axis->times_apart()) {
+    shapes->insert("axis without times");
+    value.remove_prefix(1);
+  }
   ByteReader read(value);
-  read.Fixed<uint8_t>(), read.Varint(), read.Varint(), read.Varint();
+  read.Varint(), read.Varint(), read.Varint();
   for (size_t i = 0; i < axis->strips().size(); ++i) {
     read.Varint(), read.Varint();
     const uint8_t flags = read.Fixed<uint8_t>();
@@ -44,14 +47,8 @@ void AddAxis(absl::string_view key, absl::string_view value, StripRows* rows,
     const int varints = (flags & 1) != 0 ? 6 : 3;
     for (int v = 0; v < varints; ++v) read.Varint();
   }
-  // The steps, if there are any: the first column tells its codec.
-  if (axis->strips()[0].has_step) {
-    shapes->insert(absl::StrCat("column ", read.Fixed<uint8_t>()));
-  }
-}
-
-void AddTimes(absl::string_view value, Shapes* shapes) {
-  shapes->insert(absl::StrCat("column ", value[0] + 0));
+  // The columns: the first one tells its codec.
+  shapes->insert(absl::StrCat("column ", read.Fixed<uint8_t>()));
 }
 
 void AddBlock(absl::string_view value, const std::vector<uint32_t>& rows,
@@ -131,7 +128,7 @@ std::set<std::string> ShapesOf(const EngineOptions& options) {
           if (key.size() > kTileKeyBytes) {
             shapes.insert("spans");
           } else if (absl::EndsWith(key, "\xff\xff\xff\xff")) {
-            AddTimes(value, &shapes);
+            shapes.insert("times");
           } else {
             AddBlock(value, rows[std::string(key.substr(0, key.size() - 4))],
                      &shapes);
@@ -145,11 +142,19 @@ std::set<std::string> ShapesOf(const EngineOptions& options) {
 }
 
 std::set<std::string> AllShapes() {
-  Shapes shapes = {"generation sealed",     "generation merged",
-                   "axis with flag 1: 0",   "axis with flag 1: 1",
-                   "block without a chunk", "record with skip",
-                   "summary not made",      "summary of no value",
-                   "summary of a strip",    "summary with spans"};
+  Shapes shapes = {"generation sealed",
+                   "generation merged",
+                   "axis with flag 1: 0",
+                   "axis with flag 1: 1",
+                   "block without a chunk",
+                   "record with skip",
+                   "summary not made",
+                   "summary of no value",
+                   "summary of a strip",
+                   "summary with spans",
+                   "axis without times",
+                   "times",
+                   "spans"};
   const auto add = [&](absl::string_view what, absl::string_view names) {
     for (const char name : names) {
       shapes.insert(absl::StrCat(what, " ", std::string(1, name)));
@@ -158,7 +163,6 @@ std::set<std::string> AllShapes() {
   add("catalog", "ACDLMPQRSTWX");
   add("record", "12345");
   add("column", "01");
-  shapes.insert("spans");
   add("block chunk", "012");
   add("chunk", "01234567");
   for (const int flag : {2, 4, 8, 16}) {

@@ -153,6 +153,7 @@ void Maker::MergedPart() {
   Must(engine_->CreateProject("lm", {{"team", "language"}}).status());
   CreateRun("lm", "pretrain", kPretrain);
   CreateRun("lm", "long", kLong);
+  CreateRun("lm", "steady", kSteady);
   CreateRun("vision", "detector", kDetector);
   CreateRun("lm", "deleted", kDeletedAndSealed);
   CreateRun("gone", "gone", kDeletedInLog);
@@ -176,6 +177,11 @@ void Maker::UnmergedPart() {
     TestStream stream = Open(kLong, 0, 1);
     Must(stream.Declare(0, {"epoch", "narrow", "wide"}));
     Append(&stream, LongRows(0, 4200), 0, 4200);
+  }
+  {
+    TestStream stream = Open(kSteady, 0, 1);
+    Must(stream.Declare(0, {"progress"}));
+    Append(&stream, SteadyRows(0, 20'000), 0, 20'000);
   }
   {
     TestStream stream = Open(kPretrain, 2, 1);

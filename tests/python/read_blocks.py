@@ -151,10 +151,11 @@ def column(read, count):
 # Axes and blocks.
 
 def axis(value, times_value):
-    """(metrics per tile, strips); version 1 has no value of times."""
+    """(metrics per tile, strips)"""
     read, strips = checked(value), []
-    times = checked(times_value) if times_value else read
-    count, _, metrics_per_tile = read.varints(4)[1:] if times_value else read.varints(3)
+    apart = value[0] == 0
+    times = checked(times_value) if apart else read
+    count, _, metrics_per_tile = read.varints(4)[1:] if apart else read.varints(3)
     for _ in range(count):
         strip = SimpleNamespace(worker=read.varint(), attempt=read.varint(), flags=read.u8(),
                                 first_row=read.varint(), rows=read.varint())

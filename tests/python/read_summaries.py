@@ -32,10 +32,10 @@ def summary(read):
 def summaries(value, spans_value):
     """By metric of the tile, for each strip: the summary of all its rows and those of its spans."""
     read, tile = checked(value), []
-    apart = value[0] == 0  # since version 2
+    apart = value[0] == 0
     metrics, strip_count = read.varints(3)[1:] if apart else read.varints(2)
     lengths = read.varints(2 * metrics if apart else metrics)[::2 if apart else 1]
-    spans = checked(spans_value) if spans_value else None
+    spans = checked(spans_value) if apart else None
     for length in lengths:
         part, strips = Bytes(read.take(length)), []
         for _ in range(strip_count):

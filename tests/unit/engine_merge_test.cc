@@ -279,9 +279,9 @@ TEST_F(EngineMerge, StripsOfOneWorkerBecomeOne) {
   ASSERT_TRUE(engine_->Flush().ok());
   ExpectRows(a, 40, "merged");
   engine_.reset();
-  // An axis, its times and a block for each run, three workers in each; strips
-  // of 40 rows need no summaries.
-  EXPECT_EQ(KeysOf(Options().data_dir).count, 6u);
+  // An axis and a block for each run, three workers in each; strips of 40 rows
+  // need no summaries.
+  EXPECT_EQ(KeysOf(Options().data_dir).count, 4u);
 }
 
 TEST_F(EngineMerge, DeletedRunsFallOut) {

@@ -1,6 +1,6 @@
 waterflow_test(engine_test unit
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/engine_fault_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_fork_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_ingest_test.cc
-          ${CMAKE_CURRENT_LIST_DIR}/engine_merge_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_quota_test.cc
+          ${CMAKE_CURRENT_LIST_DIR}/engine_merge_test.cc engine_strips_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_quota_test.cc
           ${CMAKE_CURRENT_LIST_DIR}/engine_read_test.cc ${CMAKE_CURRENT_LIST_DIR}/engine_workers_test.cc
   LIBS storage_engine storage_database)
 waterflow_test(database_test unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/database_manifest_guard_test.cc
