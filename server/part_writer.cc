@@ -8,10 +8,13 @@ namespace waterflow::server {
 namespace {
 
 constexpr size_t kMessageBytes = 256 << 10;
-// So many of one series are a message: a point takes up to 26 bytes, a bucket
-// up to 150.
-constexpr size_t kMessagePoints = 10'000;
-constexpr size_t kMessageBuckets = 1800;
+// About what they take; to count costs as much as to send.
+constexpr size_t kPointBytes = 26;
+constexpr size_t kBucketBytes = 120;
+constexpr size_t kWorkerBytes = 12;
+constexpr size_t kHeadBytes = 80;  // names
+constexpr size_t kMessagePoints = kMessageBytes / kPointBytes;
+constexpr size_t kMessageBuckets = kMessageBytes / kBucketBytes;
 
 }  // namespace
 
@@ -22,7 +25,9 @@ absl::Status PartWriter::Add(const storage::SeriesPart& part) {
   for (size_t from = 0; from == 0 || from < size; from += step) {
     v1::SeriesPart* const added = message_.add_parts();
     ToProto(part, from, std::min(size, from + step), added);
-    bytes_ += added->ByteSizeLong();
+    bytes_ += (std::min(size, from + step) - from) *
+                  (points ? kPointBytes : kBucketBytes) +
+              part.workers.size() * kWorkerBytes + kHeadBytes;
     if (bytes_ < kMessageBytes) continue;
     if (!out_.Write(message_)) return absl::CancelledError("the client left");
     message_.Clear();

@@ -221,6 +221,7 @@ absl::StatusOr<double> Flood(const PeerOptions& options, const Dataset& w1,
   load.connections = kConnections;
   load.max_in_flight_bytes = kInFlightBytes;
   load.window = duration;
+  load.warmup = std::min(absl::Seconds(3), duration);
   load.counters = [&target]() -> absl::StatusOr<OsCounters> {
     const absl::StatusOr<ProcessUsage> usage = (*target)->Usage();
     if (!usage.ok()) return usage.status();

@@ -111,8 +111,13 @@ bool MeasureShort(absl::Span<const int64_t> positions,
   double sum = 0;
   double min = values[0];
   double max = values[0];
-  for (const double value : values) {
+  size_t min_at = 0;
+  size_t max_at = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double value = values[i];
     sum += value;
+    min_at = value < min ? i : min_at;
+    max_at = value > max ? i : max_at;
     min = value < min ? value : min;
     max = value > max ? value : max;
   }
@@ -134,10 +139,8 @@ bool MeasureShort(absl::Span<const int64_t> positions,
   piece->squares = squares - rest * rest / static_cast<double>(n);
   piece->min = min;
   piece->max = max;
-  piece->min_position =
-      positions[std::find(values.begin(), values.end(), min) - values.begin()];
-  piece->max_position =
-      positions[std::find(values.begin(), values.end(), max) - values.begin()];
+  piece->min_position = positions[min_at];
+  piece->max_position = positions[max_at];
   return true;
 }
 

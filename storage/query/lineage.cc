@@ -41,6 +41,8 @@ LastValue Join(const LastValue& earlier, const LastValue& later) {
 
 LineageReader::LineageReader(const Lineage& lineage, const Database* database,
                              LiveState* state) {
+  // Only a fork meets a worker twice.
+  const bool is_fork = lineage.runs.size() > 1;
   absl::flat_hash_map<Worker, WorkerId> ids;
   for (auto view = lineage.runs.rbegin(); view != lineage.runs.rend(); ++view) {
     Snapshot snapshot = state->TakeSnapshot(
@@ -55,17 +57,21 @@ LineageReader::LineageReader(const Lineage& lineage, const Database* database,
                       .worker_ids = {}});
     for (const Worker& worker : view->workers) {
       const WorkerId next{static_cast<uint32_t>(workers_.size())};
-      const auto [it, is_new] = ids.try_emplace(worker, next);
-      if (is_new) workers_.push_back(worker);
-      source->worker_ids.push_back(it->second);
+      const WorkerId id =
+          is_fork ? ids.try_emplace(worker, next).first->second : next;
+      if (id == next) workers_.push_back(worker);
+      source->worker_ids.push_back(id);
     }
     sources_.push_back(std::move(source));
   }
   std::vector<uint32_t> by_rank(workers_.size());
   std::iota(by_rank.begin(), by_rank.end(), 0);
-  std::sort(by_rank.begin(), by_rank.end(), [this](uint32_t a, uint32_t b) {
+  const auto before = [this](uint32_t a, uint32_t b) {
     return workers_[a] < workers_[b];
-  });
+  };
+  if (!std::is_sorted(by_rank.begin(), by_rank.end(), before)) {
+    std::sort(by_rank.begin(), by_rank.end(), before);
+  }
   ranks_.resize(workers_.size());
   for (uint32_t rank = 0; rank < by_rank.size(); ++rank) {
     ranks_[by_rank[rank]] = rank;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "storage/model/vector_clones.h"
+
 namespace waterflow::storage {
 namespace {
 
@@ -55,6 +57,45 @@ bool LogTogether(absl::Span<const SeriesView> workers) {
                      });
 }
 
+// The loops over the steps of one worker.
+
+// What a sum has no room for is kept beside it (Knuth's TwoSum).
+WATERFLOW_VECTOR_CLONES void AddSums(const double* __restrict values,
+                                     size_t count, double* __restrict sums,
+                                     double* __restrict low) {
+  for (size_t i = 0; i < count; ++i) {
+    const double sum = sums[i] + values[i];
+    const double added = sum - sums[i];
+    low[i] += (sums[i] - (sum - added)) + (values[i] - added);
+    sums[i] = sum;
+  }
+}
+
+WATERFLOW_VECTOR_CLONES void AddExtremes(const double* __restrict values,
+                                         int64_t worker, size_t count,
+                                         double* __restrict min,
+                                         double* __restrict max,
+                                         int64_t* __restrict min_worker,
+                                         int64_t* __restrict max_worker) {
+  for (size_t i = 0; i < count; ++i) {
+    min_worker[i] = values[i] < min[i] ? worker : min_worker[i];
+    max_worker[i] = values[i] > max[i] ? worker : max_worker[i];
+    min[i] = values[i] < min[i] ? values[i] : min[i];
+    max[i] = values[i] > max[i] ? values[i] : max[i];
+  }
+}
+
+WATERFLOW_VECTOR_CLONES void AddSquares(const double* __restrict values,
+                                        const double* __restrict means,
+                                        size_t count, double* __restrict rest,
+                                        double* __restrict squares) {
+  for (size_t i = 0; i < count; ++i) {
+    const double distance = values[i] - means[i];
+    rest[i] += distance;
+    squares[i] += distance * distance;
+  }
+}
+
 // Some neighbouring steps of workers that log together, side by side: each loop
 // goes over the steps of one worker, which is what vector registers are for.
 class StepTile {
@@ -78,12 +119,7 @@ class StepTile {
       if (!std::isfinite(sum_[i]) || !plain) return false;
     }
     for (size_t w = 0; w < workers_.size(); ++w) {
-      const double* const values = Values(w);
-      for (size_t i = 0; i < count_; ++i) {
-        const double distance = values[i] - mean_[i];
-        rest_[i] += distance;
-        squares_[i] += distance * distance;
-      }
+      AddSquares(Values(w), mean_, count_, rest_, squares_);
     }
     return true;
   }
@@ -115,21 +151,9 @@ class StepTile {
 
   void AddWorker(size_t worker) {
     const double* const values = Values(worker);
-    for (size_t i = 0; i < count_; ++i) {
-      // What the sum has no room for is kept beside it (Knuth's TwoSum).
-      const double value = values[i];
-      const double sum = sum_[i] + value;
-      const double added = sum - sum_[i];
-      low_[i] += (sum_[i] - (sum - added)) + (value - added);
-      sum_[i] = sum;
-    }
-    const auto w = static_cast<int64_t>(worker);
-    for (size_t i = 0; i < count_; ++i) {
-      min_worker_[i] = values[i] < min_[i] ? w : min_worker_[i];
-      max_worker_[i] = values[i] > max_[i] ? w : max_worker_[i];
-      min_[i] = values[i] < min_[i] ? values[i] : min_[i];
-      max_[i] = values[i] > max_[i] ? values[i] : max_[i];
-    }
+    AddSums(values, count_, sum_, low_);
+    AddExtremes(values, static_cast<int64_t>(worker), count_, min_, max_,
+                min_worker_, max_worker_);
   }
 
   const absl::Span<const SeriesView> workers_;

@@ -61,6 +61,21 @@ class BenchCommandTest(unittest.TestCase):
         # Stores are removed again.
         self.assertEqual(list(self.folder.glob("waterflow-bench-*")), [])
 
+    def test_query(self):
+        run_file = self.folder / "query.json"
+        table = self.run_ok(
+            BENCH, "query", "--only", "one,raw,step,buckets", "--subjects", "waterflow,duckdb",
+            "--seconds", "0.1", "--beside", "1", "--peers", self.folder / "none",
+            "--scratch", self.folder, "--json", run_file,
+        )  # fmt: skip
+        self.assertIn("duckdb: not installed: bench/peers/install duckdb", table)
+        run = json.loads(run_file.read_text())
+        numbers = {answer["question"]: answer["numbers"] for answer in run["answers"]}
+        self.assertEqual(numbers, {"one": 400, "raw": 102_400, "step": 1200, "buckets": 38_400})
+        self.assertGreater(run["beside"]["tailed_rows"], 0)
+        self.assertGreater(run["beside"]["charts"], 0)
+        self.assertEqual(list(self.folder.glob("waterflow-*")), [])
+
     def test_compare_refuses_what_is_no_run(self):
         other = self.folder / "other.json"
         other.write_text("{}")
