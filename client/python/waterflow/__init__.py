@@ -96,6 +96,7 @@ def init(
             {k: v for k, v in {"group": group, "job_type": job_type, "notes": notes}.items() if v}
         )
     )
+    _settings.bytes_of("MAX_SPOOL_BYTES", None, 1)  # the sender's, but a wrong one is said here
     if ignored:
         _notices.warn_once("init", f"init() does not know {', '.join(sorted(ignored))}")
     spec = {

@@ -28,11 +28,12 @@ def is_running(root: str) -> bool:
         os.close(fd)
 
 
-def ensure_sender(root: str) -> None:
-    """Never raises. Of several that are started at once, one stays."""
+def ensure_sender(root: str) -> bool:
+    """Whether there is one, or will be. Never raises. Of several that are started at once, one
+    stays."""
     try:
         if is_running(root):
-            return
+            return True
         missing = [name for name in ("grpc", "google.protobuf") if not _is_there(name)]
         if missing:
             notices.warn_once(
@@ -40,10 +41,21 @@ def ensure_sender(root: str) -> None:
                 f"{' and '.join(missing)} cannot be imported, so nothing is sent yet: rows wait "
                 f"in {root} for `waterflow-sender`",
             )
-            return
-        _start(root)
+            return False
+        _start(root, "waterflow.sender", "--detached")
+        return True
     except Exception as error:
         notices.warn_once("no sender", f"the sender does not start ({error}): rows wait in {root}")
+        return False
+
+
+def make_room(root: str) -> None:
+    """Where no sender keeps the spools below their size: a process that does it once and ends."""
+    try:
+        if not is_running(root):
+            _start(root, "waterflow.sender.room")
+    except Exception as error:
+        notices.warn_once("no room", f"nothing bounds the spool {root}: {error}")
 
 
 def _is_there(name: str) -> bool:
@@ -53,7 +65,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _start(root: str) -> None:
+def _start(root: str, module: str, *options: str) -> None:
     """Not by fork, whose handlers of other libraries (gRPC's among them) might hang. The shell
     ends at once: the sender is nobody's child, in a session of its own, and neither a wait() of
     the trainer nor Ctrl-C meets it."""
@@ -62,7 +74,7 @@ def _start(root: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, package_folder])}
     os.makedirs(root, mode=0o700, exist_ok=True)
     shell = ["/bin/sh", "-c", 'cd / && exec "$@" </dev/null >>"$0" 2>&1 &']
-    command = [sys.executable or "python3", "-m", "waterflow.sender", "--root", root, "--detached"]
+    command = [sys.executable or "python3", "-m", module, "--root", root, *options]
     arguments = [*shell, os.path.join(root, LOG_FILE), *command]
     pid = os.posix_spawn(shell[0], arguments, environment, setsid=True)
     try:

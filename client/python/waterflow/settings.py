@@ -50,6 +50,16 @@ def bytes_of(name: str, argument: Optional[int], default: int) -> int:
     return number
 
 
+def max_spool_bytes(root: str, given: Optional[int], used: int) -> int:
+    """What the spools of a root may have: 20 GiB, or a fifth of what would be free without the
+    `used` bytes that they have, whichever is less."""
+    value = choose("MAX_SPOOL_BYTES", given)
+    if value is not None:
+        return bytes_of("MAX_SPOOL_BYTES", value, 0)
+    disk = os.statvfs(root)
+    return min(20 << 30, (disk.f_bavail * disk.f_frsize + used) // 5)
+
+
 def online_root() -> str:
     """Where spools lie unless the user says otherwise: on a local disk, over reboots."""
     root = f"/var/tmp/waterflow-{os.getuid()}"

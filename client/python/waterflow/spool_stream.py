@@ -57,6 +57,7 @@ class SpoolStream:
         self._segment_bytes = segment_bytes
         self._segment = 0
         self._size = 0
+        self._old_bytes = 0  # of the segments before
         self._fd = -1
         self._retry_at = 0
 
@@ -131,6 +132,10 @@ class SpoolStream:
         self.control(spool_format.END, {"status": status, "lanes": lanes, "lost": self.lost})
         self.close()
 
+    @property
+    def spooled_bytes(self) -> int:
+        return self._old_bytes + self._size
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -197,6 +202,7 @@ class SpoolStream:
             self._retry_at = now + RETRY_NS
             return False
         self.close()
+        self._old_bytes += self._size
         self._fd, self._segment, self._size = fd, number, len(header)
         return True
 

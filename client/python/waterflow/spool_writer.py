@@ -47,6 +47,11 @@ class SpoolWriter:
     def lost(self) -> int:
         return sum(stream.lost for stream in self._streams)
 
+    @property
+    def spooled_bytes(self) -> int:
+        """All that was written, delivered or not."""
+        return sum(stream.spooled_bytes for stream in self._streams)
+
     def known_row(
         self, names: tuple[str, ...], flags: int, step: int, time_ns: int, values: Iterable[Any]
     ) -> bool:

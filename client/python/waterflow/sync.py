@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Optional, Sequence
 
-from waterflow.sender.main import lock
+from waterflow.sender.lock import lock
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -36,7 +36,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 async def _deliver(root: str, server: Optional[str], timeout: Optional[float]) -> list[str]:
-    from waterflow.sender.delivery import REFUSED_FILE, Delivery
+    from waterflow.sender.delivery import Delivery
+    from waterflow.sender.notes import REFUSED_FILE
     from waterflow.sender.room import spool_folders
     from waterflow.sender.service import Channels
 

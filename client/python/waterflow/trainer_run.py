@@ -7,9 +7,10 @@ import time as clock
 from collections.abc import Mapping
 from typing import Any, Optional, Sequence, Union
 
-from waterflow import facts, notices, values
-from waterflow.sender_start import ensure_sender
+from waterflow import facts, notices, settings, values
+from waterflow.sender_start import ensure_sender, make_room
 from waterflow.spool_format import HAS_STEP
+from waterflow.spool_thinned import read_thinned
 from waterflow.spool_writer import SpoolWriter
 
 _time_ns = clock.time_ns
@@ -39,6 +40,8 @@ class Run:
         self._is_finished = False
         self._is_odd = False  # log() has to look closer: something is pending, or it is finished
         self._check_at = 0
+        self._bounded_at = 0
+        self._thinned: dict[str, int] = {}
         self._writer = SpoolWriter(root, self._describe, segment_bytes)
         self.step = -1
         """The last step that was logged."""
@@ -208,6 +211,14 @@ class Run:
         return self._writer.lost
 
     @property
+    def thinned_rows(self) -> int:
+        """Rows of this process that waited for the server until the spool was full, and of which
+        only a part is kept."""
+        for folder in self._writer.folders:
+            self._thinned[folder] = max(read_thinned(folder).rows, self._thinned.get(folder, 0))
+        return sum(self._thinned.values())
+
+    @property
     def tags(self) -> dict[str, str]:
         return dict(self._spec["tags"])
 
@@ -328,10 +339,23 @@ class Run:
         self._check_at = now + CHECK_NS
         try:
             self._writer.check()
-            if self._spec["mode"] == "online":
-                ensure_sender(self._root)
+            if self.thinned_rows:
+                notices.warn_once(
+                    "thinned",
+                    f"the spool {self._root} is as large as it may be: of old rows only extremes "
+                    "are kept until the server has them",
+                )
+            if self._spec["mode"] != "online" or not ensure_sender(self._root):
+                self._bound_spool()
         except Exception as error:
             notices.warn_once("check", f"{type(error).__name__}: {error}")
+
+    def _bound_spool(self) -> None:
+        """A look at all spools of the root whenever this one has grown by a part of the limit."""
+        size = self._writer.spooled_bytes
+        if size - self._bounded_at > settings.max_spool_bytes(self._root, None, 0) // 64:
+            self._bounded_at = size
+            make_room(self._root)
 
     # multiprocessing's spawn pickles: the child logs to the same run and worker.
 

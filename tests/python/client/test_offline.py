@@ -11,7 +11,6 @@ from unittest import mock
 
 from support import DEADLINE, DeliveryTest, header, segment_paths
 from waterflow import spool_format, spool_stream
-from waterflow.sender.room import make_room
 from waterflow.sender_start import is_running
 
 
@@ -131,18 +130,6 @@ class OfflineTest(DeliveryTest):
         kept = [*range(10), *range(20, 25)]
         self.check_stored(run.id, "x", kept, kept, [(["x"], 0, 10, 20)])
         self.assertEqual(self.client().run(run.id).tags["waterflow.lost_last_rows.rank0"], "5")
-
-    def test_a_spool_above_its_size_loses_its_oldest_rows(self):
-        run = self.spool(5000, segment_bytes=20_000)
-        before = len(segment_paths(self.root))
-        self.assertGreater(make_room(self.root, 100_000), 0)
-        self.assertLess(len(segment_paths(self.root)), before)
-        self.assertLessEqual(sum(p.stat().st_size for p in segment_paths(self.root)), 100_000)
-        self.assertEqual(self.sync().returncode, 0)
-        (series,) = answer = self.client().query(run.id, "x")
-        first = int(series.steps[0])
-        self.assertEqual(list(series.values), list(range(first, 5000)))
-        self.assertEqual(answer.lost, [(["x"], 0, 0, first)])
 
     def test_a_spool_of_a_later_version_is_left_alone(self):
         self.spool(5)

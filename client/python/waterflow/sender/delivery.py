@@ -18,9 +18,9 @@ import grpc
 from waterflow import spool_format, spool_reader
 from waterflow.sender.launch import Joined, Refused, join
 from waterflow.sender.log import log
+from waterflow.sender.notes import REFUSED_FILE, forget
 from waterflow.sender.session import Ended, Gap, Session
 
-REFUSED_FILE = "refused"
 FOREVER = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 5.0
 
@@ -103,6 +103,7 @@ class Delivery:
             if reader.is_done:
                 await session.tell_end()
                 shutil.rmtree(self.folder)
+                forget(self.folder)
                 log(f"{self.folder}: delivered")
             self.is_delivered = True
         finally:

@@ -8,27 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import os
 from typing import Optional, Sequence
 
 from waterflow import settings
-from waterflow.sender_start import LOCK_FILE
-
-
-def lock(root: str) -> Optional[int]:
-    """Makes this process the sender of the folder; None if there is one. The kernel releases
-    it, however the process ends."""
-    os.makedirs(root, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(root, LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        return None
-    os.truncate(fd, 0)
-    os.write(fd, f"{os.getpid()}\n".encode())
-    return fd
+from waterflow.sender.lock import lock
 
 
 def _close_inherited() -> None:
@@ -49,7 +33,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     )
     parser.add_argument(
         "--max-spool-bytes", type=int, default=None,
-        help="above it the oldest rows are deleted (WATERFLOW_MAX_SPOOL_BYTES, else 20 GiB or a "
+        help="above it the oldest rows are thinned (WATERFLOW_MAX_SPOOL_BYTES, else 20 GiB or a "
         "fifth of the free disk, whichever is less)",
     )  # fmt: skip
     parser.add_argument(
@@ -60,16 +44,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if options.detached:
         _close_inherited()
     root = settings.spool_root(options.root, "online")
-    most = settings.choose("MAX_SPOOL_BYTES", options.max_spool_bytes)
     if lock(root) is None:
         return 0
 
     from waterflow.sender.log import log
     from waterflow.sender.service import Service  # here, for it imports gRPC
 
-    service = Service(
-        root, None if most is None else int(most), options.idle_seconds or float("inf")
-    )
+    service = Service(root, options.max_spool_bytes, options.idle_seconds or float("inf"))
     log(f"sender {os.getpid()} of {root}")
     try:
         asyncio.run(service.run())

@@ -10,9 +10,10 @@ from typing import Any, Optional
 import grpc.aio
 
 from waterflow.api import CHANNEL_OPTIONS
-from waterflow.sender.delivery import REFUSED_FILE, Delivery
+from waterflow.sender.delivery import Delivery
 from waterflow.sender.log import log
-from waterflow.sender.room import make_room, spool_folders
+from waterflow.sender.notes import REFUSED_FILE
+from waterflow.sender.room import Room, spool_folders
 
 SCAN_SECONDS = 0.1
 ROOM_SECONDS = 5.0
@@ -36,16 +37,16 @@ class Channels:
 class Service:
     def __init__(self, root: str, max_spool_bytes: Optional[int], idle_seconds: float) -> None:
         self._root = root
-        self._max_spool_bytes = max_spool_bytes
+        self._room = Room(root, max_spool_bytes)
         self._idle_seconds = idle_seconds
         self._channels = Channels()
         self._tasks: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._not_ours: set[str] = set()  # offline spools, for waterflow-sync
         self._busy_at = time.monotonic()
-        self._room_at = 0.0
 
     async def run(self) -> None:
         """Returns when there was nothing to do for a while."""
+        room_maker = asyncio.ensure_future(self._make_room())
         try:
             while True:
                 self._scan()
@@ -54,11 +55,9 @@ class Service:
                     self._busy_at = now
                 elif now - self._busy_at > self._idle_seconds:
                     return
-                if now > self._room_at:
-                    self._room_at = now + ROOM_SECONDS
-                    make_room(self._root, self._max_spool_bytes)
                 await asyncio.sleep(SCAN_SECONDS)
         finally:
+            room_maker.cancel()
             for _, task in self._tasks.values():
                 task.cancel()
             await self._channels.close()
@@ -78,6 +77,16 @@ class Service:
                 continue
             delivery = Delivery(folder, self._channels.of)
             self._tasks[folder] = (delivery, asyncio.ensure_future(delivery.run()))
+
+    async def _make_room(self) -> None:
+        """Next to the deliveries, which go on between two segments."""
+        while True:
+            try:
+                for _ in self._room.steps():
+                    await asyncio.sleep(0)
+            except OSError as error:
+                log(f"{self._root}: {error}")
+            await asyncio.sleep(ROOM_SECONDS)
 
     @staticmethod
     def _is_hopeful(delivery: Delivery) -> bool:

@@ -18,6 +18,8 @@ from waterflow.api import enum, message, method
 from waterflow.sender.batches import LaneRows
 from waterflow.sender.launch import Joined
 from waterflow.sender.log import log
+from waterflow.sender.notes import note_sent
+from waterflow.spool_thinned import read_thinned
 
 POLL_FIRST, POLL_MOST = 0.02, 0.2
 HEARTBEAT_SECONDS = 30
@@ -115,6 +117,12 @@ class Session:
         """As a tag of the run, for people to find."""
         tag = f"waterflow.{what}.rank{self._header['rank']}"
         await self._update(set_tags={tag: str(number)})
+
+    def _take_thinned(self) -> None:
+        rows = read_thinned(self._reader.folder).rows
+        if rows:
+            tag = f"waterflow.thinned_rows.rank{self._header['rank']}"
+            self._take_texts("tags", {tag: str(rows)})
 
     # From the server.
 
@@ -229,6 +237,8 @@ class Session:
         elif isinstance(parsed, spool_reader.Schema):
             self._names[parsed.schema] = parsed.names
         elif record.kind == form.HEADER:
+            note_sent(self._reader.folder, parsed["segment"])  # before anything else can happen
+            self._take_thinned()
             await self._tell()
             # All of the segments before it has been read: what it takes to forget them.
             self._read_segments.append((parsed["segment"], dict(self._next)))
