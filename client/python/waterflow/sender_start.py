@@ -76,7 +76,9 @@ def _start(root: str, module: str, *options: str) -> None:
     shell = ["/bin/sh", "-c", 'cd / && exec "$@" </dev/null >>"$0" 2>&1 &']
     command = [sys.executable or "python3", "-m", module, "--root", root, *options]
     arguments = [*shell, os.path.join(root, LOG_FILE), *command]
-    pid = os.posix_spawn(shell[0], arguments, environment, setsid=True)
+    # The shell has nothing to say to the trainer's terminal, such as that the disk is full.
+    quiet = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
+    pid = os.posix_spawn(shell[0], arguments, environment, setsid=True, file_actions=quiet)
     try:
         os.waitpid(pid, 0)
     except ChildProcessError:  # the trainer lets the kernel reap

@@ -80,7 +80,8 @@ class Run:
             if is_done:
                 if whole is not None:
                     self.step = whole
-                if now > self._check_at:
+                # The clock may have been set back, too.
+                if not 0 <= self._check_at - now <= CHECK_NS:
                     self._check(now)
                 return
         try:
@@ -334,7 +335,7 @@ class Run:
 
     def _check(self, now: int) -> None:
         """Every few seconds: is there a sender, is the spool still there?"""
-        if now <= self._check_at:
+        if 0 <= self._check_at - now <= CHECK_NS:
             return
         self._check_at = now + CHECK_NS
         try:

@@ -10,12 +10,12 @@ import asyncio
 import os
 import random
 import shutil
-import time
 from typing import Any, Callable, Optional
 
 import grpc
 
 from waterflow import spool_format, spool_reader
+from waterflow.sender import clock
 from waterflow.sender.launch import Joined, Refused, join
 from waterflow.sender.log import log
 from waterflow.sender.notes import REFUSED_FILE, forget
@@ -42,6 +42,7 @@ class Delivery:
         self._until_caught_up = until_caught_up
         self._held: dict[int, int] = {}
         self._joined: Optional[Joined] = None
+        self._has_just_joined = False
         self._damage_told = 0
         self._latest: Optional[Session] = None
 
@@ -61,12 +62,14 @@ class Delivery:
                 log(f"{self.folder}: {gap}")
                 continue
             except grpc.RpcError as error:
+                if self._is_stale(error):
+                    continue
                 if error.code() in FOREVER:
                     self._refuse(error.details())
                     return
                 why = f"{error.code().name}: {error.details()}"
                 if self.unreachable_since is None:
-                    self.unreachable_since = time.monotonic()
+                    self.unreachable_since = clock.now()
             except Exception as error:  # the other spools go on whatever this one has
                 why = str(error) if isinstance(error, Ended) else repr(error)
             if self._latest is not None and self._latest.acks:
@@ -74,8 +77,17 @@ class Delivery:
             if why != said:  # once, or a day without a server fills the disk
                 log(f"{self.folder}: {why}")
                 said = why
-            await asyncio.sleep(pause * random.uniform(0.5, 1))
+            await clock.sleep(pause * random.uniform(0.5, 1))
             pause = min(pause * 2, BACKOFF_MOST)
+
+    def _is_stale(self, error: grpc.RpcError) -> bool:
+        """Whether the run that was joined in an earlier session is no longer there, as on a
+        server that was restored from a backup: it is made once more. One that was deleted
+        cannot be made again, and is refused then."""
+        is_gone = error.code() == grpc.StatusCode.NOT_FOUND and not self._has_just_joined
+        if is_gone:
+            self._joined = None
+        return is_gone
 
     def has_writer(self) -> bool:
         try:
@@ -93,6 +105,7 @@ class Delivery:
         reader = spool_reader.SpoolReader(self.folder)
         try:
             channel = self._channel_of(self._server or header["server"])
+            self._has_just_joined = self._joined is None
             if self._joined is None:
                 self._joined = await join(channel, header)
                 log(f"{self.folder}: rank {header['rank']} of run {self._joined.run_id}")

@@ -8,6 +8,8 @@ import grpc
 
 from waterflow.api import enum, message, method
 
+# A field that the server does not take; the id of a run that was deleted.
+NEVER = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -40,7 +42,7 @@ async def join(channel: Any, spec: dict[str, Any]) -> Joined:
         )
         run, created = answer.run, answer.created
     except grpc.RpcError as error:
-        if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+        if error.code() in NEVER:
             raise Refused(error.details()) from None
         if error.code() != grpc.StatusCode.ALREADY_EXISTS:
             raise

@@ -18,11 +18,10 @@ import collections
 import contextlib
 import os
 import sys
-import time
 from typing import Iterable, Iterator, NamedTuple, Optional, Sequence
 
 from waterflow import settings, spool_reader
-from waterflow.sender import notes
+from waterflow.sender import clock, notes
 from waterflow.sender.lock import lock
 from waterflow.sender.log import log
 from waterflow.sender.thin import Damaged, Segment, thin, thinned_level
@@ -151,9 +150,9 @@ class Room:
             notes.note_thinned(entry.folder, rows if is_new else 0, 0 if is_new else -rows, {})
 
     def _tell(self, limit: int) -> None:
-        if time.monotonic() - self._told_at < TOLD_SECONDS:
+        if clock.now() - self._told_at < TOLD_SECONDS:
             return  # an outage of a day does not fill the log
-        self._told_at = time.monotonic()
+        self._told_at = clock.now()
         log(
             f"{self._root}: more than {limit} bytes: {self._thinned} times a segment was thinned, "
             f"{self._deleted} segments are deleted"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from typing import Any, Optional
 
 import grpc.aio
 
 from waterflow.api import CHANNEL_OPTIONS
+from waterflow.sender import clock
 from waterflow.sender.delivery import Delivery
 from waterflow.sender.log import log
 from waterflow.sender.notes import REFUSED_FILE
@@ -42,7 +42,7 @@ class Service:
         self._channels = Channels()
         self._tasks: dict[str, tuple[Delivery, asyncio.Task[None]]] = {}
         self._not_ours: set[str] = set()  # offline spools, for waterflow-sync
-        self._busy_at = time.monotonic()
+        self._busy_at = clock.now()
 
     async def run(self) -> None:
         """Returns when there was nothing to do for a while."""
@@ -50,12 +50,12 @@ class Service:
         try:
             while True:
                 self._scan()
-                now = time.monotonic()
+                now = clock.now()
                 if any(self._is_hopeful(delivery) for delivery, _ in self._tasks.values()):
                     self._busy_at = now
                 elif now - self._busy_at > self._idle_seconds:
                     return
-                await asyncio.sleep(SCAN_SECONDS)
+                await clock.sleep(SCAN_SECONDS)
         finally:
             room_maker.cancel()
             for _, task in self._tasks.values():
@@ -86,11 +86,9 @@ class Service:
                     await asyncio.sleep(0)
             except OSError as error:
                 log(f"{self._root}: {error}")
-            await asyncio.sleep(ROOM_SECONDS)
+            await clock.sleep(ROOM_SECONDS)
 
     @staticmethod
     def _is_hopeful(delivery: Delivery) -> bool:
         since = delivery.unreachable_since
-        return (
-            since is None or time.monotonic() - since < UNREACHABLE_SECONDS or delivery.has_writer()
-        )
+        return since is None or clock.now() - since < UNREACHABLE_SECONDS or delivery.has_writer()

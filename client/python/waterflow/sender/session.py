@@ -15,6 +15,7 @@ import grpc
 from waterflow import spool_format as form
 from waterflow import spool_reader
 from waterflow.api import enum, message, method
+from waterflow.sender import clock
 from waterflow.sender.batches import LaneRows
 from waterflow.sender.launch import Joined
 from waterflow.sender.log import log
@@ -71,7 +72,7 @@ class Session:
         self._in_flight: collections.deque[tuple[int, int, int]] = collections.deque()
         self._credit = 0
         self._heard = asyncio.Event()
-        self._heard_at = self._sent_at = time.monotonic()
+        self._heard_at = self._sent_at = clock.now()
         self._read_segments: list[tuple[int, dict[int, int]]] = []
         self._end: Optional[dict[str, Any]] = None
         self._call: Any = None
@@ -157,7 +158,7 @@ class Session:
             if answer == grpc.aio.EOF:
                 await self._raise_end()
                 return
-            self._heard_at = time.monotonic()
+            self._heard_at = clock.now()
             if answer.HasField("ack"):
                 self.acks += 1
                 self._credit = answer.ack.credit_bytes
@@ -275,9 +276,9 @@ class Session:
         while self._in_flight and sum(f[2] for f in self._in_flight) + size > self._credit:
             await self._await_ack(receiver)
         if not self._in_flight:
-            self._heard_at = time.monotonic()
+            self._heard_at = clock.now()
         self._in_flight.append((lane.schema, lane.end_row, size))
-        self._sent_at = time.monotonic()
+        self._sent_at = clock.now()
         await self._call.write(request)
 
     async def _declare(self, schema: int) -> None:
@@ -315,13 +316,13 @@ class Session:
             pass
 
     def _stop_if_stalled(self) -> None:
-        if self._in_flight and time.monotonic() - self._heard_at > STALLED_SECONDS:
+        if self._in_flight and clock.now() - self._heard_at > STALLED_SECONDS:
             raise Ended(f"no ack for {STALLED_SECONDS} s")
 
     async def _be_alive(self) -> None:
         self._stop_if_stalled()
-        if time.monotonic() - self._sent_at > HEARTBEAT_SECONDS:
-            self._sent_at = time.monotonic()
+        if clock.now() - self._sent_at > HEARTBEAT_SECONDS:
+            self._sent_at = clock.now()
             beat = message("Heartbeat")(client_time_ns=time.time_ns())
             await self._call.write(message("StreamRequest")(heartbeat=beat))
 
