@@ -6,10 +6,11 @@ import os
 from array import array
 from typing import Any, Optional, Sequence, Union
 
-from waterflow import settings
+from waterflow import settings, tables
 from waterflow.api import enum, message, method, open_channel
 
 AXES = ("step", "time", "relative_time")
+EXPORT_METRICS = 16  # so many are in memory at once
 REDUCTIONS = ("mean", "sum", "min", "max", "default")
 
 
@@ -71,27 +72,15 @@ class Answer(list[Series]):
     lost: list[tuple[list[str], int, int, int]] = []
 
     def to_pandas(self) -> Any:
-        """A row for each point: run_id, metric, role, rank, step or position, time_ns, value."""
-        import pandas
+        """One table; tables.py says its columns."""
+        return tables.to_pandas(self)
 
-        return pandas.concat(
-            [
-                pandas.DataFrame(
-                    {
-                        "run_id": series.run_id,
-                        "metric": series.metric,
-                        "role": series.role,
-                        "rank": series.rank,
-                        "step": series.steps if len(series.steps) else series.positions,
-                        "time_ns": series.times_ns if len(series.times_ns) else None,
-                        "value": series.values,
-                    }
-                )
-                for series in self
-            ]
-            or [pandas.DataFrame()],
-            ignore_index=True,
-        )
+    def to_polars(self) -> Any:
+        return tables.to_polars(self)
+
+    def to_pyarrow(self) -> Any:
+        """Without a copy of the values."""
+        return tables.to_pyarrow(self)
 
 
 class Client:
@@ -160,6 +149,21 @@ class Client:
         for series in answer:
             series._as_numpy()
         return answer
+
+    def export_parquet(
+        self, run: str, path: str, metrics: Optional[Union[str, Sequence[str]]] = None
+    ) -> int:
+        """Writes all points of a run, or those of some metrics, to a file that is there whole or
+        not at all: what to_pyarrow() makes of raw points. Returns how many. Needs pyarrow."""
+        if metrics is None:
+            metrics = [metric.name for metric in self.metrics(run)]
+        names = [metrics] if isinstance(metrics, str) else list(metrics)
+        if not names:
+            raise ValueError(f"run {run} has no metrics")
+        groups = [names[i : i + EXPORT_METRICS] for i in range(0, len(names), EXPORT_METRICS)]
+        return tables.write_parquet(
+            os.fspath(path), (self.query(run, group, axis="time").to_pyarrow() for group in groups)
+        )
 
     def run(self, run_id: str) -> Any:
         """What the server knows of a run: proto/waterflow/v1/tracking.proto, Run."""
