@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from waterflow.client import Client
 
 __version__ = "0.1.0"
-__all__ = ["Client", "Run", "define_metric", "finish", "init", "log", "log_columns"]
+__all__ = ["Client", "Run", "alert", "define_metric", "finish", "init", "log", "log_columns"]
 
 run: Optional[Run] = None
 """The run that init() made last, until it is finished."""
@@ -181,6 +181,12 @@ def define_metric(name: str, **known: Any) -> None:
     """Run.define_metric of the run that init() made last."""
     if run is not None:
         run.define_metric(name, **known)
+
+
+def alert(title: str, text: str = "", level: Any = "INFO", **more: Any) -> None:
+    """Run.alert of the run that init() made last."""
+    if run is not None:
+        run.alert(title, text, level, **more)
 
 
 def finish(status: Union[str, int, None] = None, timeout: Optional[float] = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Optional, Sequence, Union
 
 from waterflow import settings, tables
 from waterflow.api import enum, message, method, open_channel
+from waterflow.stop_request import STOP_TAG, text_of
 
 AXES = ("step", "time", "relative_time")
 EXPORT_METRICS = 16  # so many are in memory at once
@@ -182,6 +183,14 @@ class Client:
             token = page.next_page_token
             if not token:
                 return found
+
+    def stop(self, run_id: str, reason: str = "") -> None:
+        """Asks all processes of a run to stop: their run.should_stop becomes True within some
+        ten seconds. Whether they do is their affair."""
+        self._call(
+            "Tracking/UpdateRun", "UpdateRunRequest", run_id=run_id,
+            set_tags={STOP_TAG: text_of(reason)},
+        )  # fmt: skip
 
     def metrics(self, run_id: str) -> list[Any]:
         return list(self._call("Query/ListMetrics", "ListMetricsRequest", run_id=run_id).metrics)

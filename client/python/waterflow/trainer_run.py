@@ -12,9 +12,11 @@ from waterflow.sender_start import ensure_sender, make_room
 from waterflow.spool_format import HAS_STEP
 from waterflow.spool_thinned import read_thinned
 from waterflow.spool_writer import SpoolWriter
+from waterflow.stop_request import reason_in
 
 _time_ns = clock.time_ns
 CHECK_NS = 5_000_000_000  # how often log() looks whether the sender and the spool are there
+MAX_ALERTS = 100
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 GOALS = {"minimize": 1, "min": 1, "maximize": 2, "max": 2}
 REDUCTIONS = {"mean": 1, "sum": 2, "min": 3, "max": 4}
@@ -42,6 +44,9 @@ class Run:
         self._check_at = 0
         self._bounded_at = 0
         self._thinned: dict[str, int] = {}
+        self._stop_reason: Optional[str] = None
+        self._stop_look_at = 0.0
+        self._alerts: set[str] = set()
         self._writer = SpoolWriter(root, self._describe, segment_bytes)
         self.step = -1
         """The last step that was logged."""
@@ -229,6 +234,30 @@ class Run:
         self._spec["tags"].update(new)
         self._tell({"tags": new})
 
+    @property
+    def should_stop(self) -> bool:
+        """Whether somebody has asked the run to stop, by Client.stop(). The sender hears of it
+        within ten seconds; this costs a look at a file, once a second at most. A training loop
+        that wants to be stopped looks at it."""
+        now = clock.monotonic()
+        if self._stop_reason is None and now > self._stop_look_at:
+            self._stop_look_at = now + 1
+            for folder in self._writer.folders:
+                reason = reason_in(folder, self._spec["start_ns"])
+                if reason is not None:
+                    self._stop_reason = reason
+                    notices.warn_once("stop", f"run {self.id} is asked to stop: {reason}")
+        return self._stop_reason is not None
+
+    def alert(self, title: str, text: str = "", level: Any = "INFO", **_: Any) -> None:
+        """Says something on stderr and leaves it as a tag of the run, `alert.TITLE`, which
+        searches find; nobody is called. The last one of a title stays. Of more than 100 titles
+        the others are only said."""
+        notices.say(f"alert: {level}: {title}: {text}")
+        if title in self._alerts or len(self._alerts) < MAX_ALERTS:
+            self._alerts.add(title)
+            self._tell({"tags": facts.flat_texts({f"alert.{title}": f"{level}: {text}"})})
+
     def define_metric(
         self,
         name: str,
@@ -394,7 +423,7 @@ class DisabledRun(Run):
     def log(self, *_: Any, **__: Any) -> None:
         pass
 
-    log_columns = log
+    log_columns = alert = log
 
     def _tell(self, content: dict[str, Any]) -> None:
         pass

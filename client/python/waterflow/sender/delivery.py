@@ -40,6 +40,7 @@ class Delivery:
         self._server = server
         self._takes_offline = takes_offline
         self._until_caught_up = until_caught_up
+        self.joined_run: Optional[tuple[str, str]] = None  # server and id, once they are known
         self._held: dict[int, int] = {}
         self._joined: Optional[Joined] = None
         self._has_just_joined = False
@@ -104,10 +105,12 @@ class Delivery:
             return
         reader = spool_reader.SpoolReader(self.folder)
         try:
-            channel = self._channel_of(self._server or header["server"])
+            server = self._server or header["server"]
+            channel = self._channel_of(server)
             self._has_just_joined = self._joined is None
             if self._joined is None:
                 self._joined = await join(channel, header)
+                self.joined_run = (server, self._joined.run_id)
                 log(f"{self.folder}: rank {header['rank']} of run {self._joined.run_id}")
             session = Session(channel, reader, header, self._joined, self._held)
             self._latest = session

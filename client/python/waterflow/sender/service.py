@@ -9,7 +9,7 @@ from typing import Any, Optional
 import grpc.aio
 
 from waterflow.api import CHANNEL_OPTIONS
-from waterflow.sender import clock
+from waterflow.sender import clock, stops
 from waterflow.sender.delivery import Delivery
 from waterflow.sender.log import log
 from waterflow.sender.notes import REFUSED_FILE
@@ -46,7 +46,12 @@ class Service:
 
     async def run(self) -> None:
         """Returns when there was nothing to do for a while."""
-        room_maker = asyncio.ensure_future(self._make_room())
+        others = [
+            asyncio.ensure_future(self._make_room()),
+            asyncio.ensure_future(
+                stops.watch(lambda: [d for d, _ in self._tasks.values()], self._channels.of)
+            ),
+        ]
         try:
             while True:
                 self._scan()
@@ -57,8 +62,7 @@ class Service:
                     return
                 await clock.sleep(SCAN_SECONDS)
         finally:
-            room_maker.cancel()
-            for _, task in self._tasks.values():
+            for task in [*others, *(task for _, task in self._tasks.values())]:
                 task.cancel()
             await self._channels.close()
 

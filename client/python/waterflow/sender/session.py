@@ -20,6 +20,7 @@ from waterflow.sender.batches import LaneRows
 from waterflow.sender.launch import Joined
 from waterflow.sender.log import log
 from waterflow.sender.notes import note_sent
+from waterflow.stop_request import STOP_TAG
 from waterflow.spool_thinned import read_thinned
 
 POLL_FIRST, POLL_MOST = 0.02, 0.2
@@ -150,7 +151,9 @@ class Session:
             # What it says is durable; what it now knows to be lost may not yet be.
             self._next[known.schema_id] = max(known.next_row, self._next.get(known.schema_id, 0))
         if self._is_first and self._joined.has_ended and not self._acked:
-            await self._update(status=enum("RunStatus")["RUN_STATUS_RUNNING"])
+            await self._update(
+                status=enum("RunStatus")["RUN_STATUS_RUNNING"], remove_tags=[STOP_TAG]
+            )
 
     async def _receive(self) -> None:
         while True:
