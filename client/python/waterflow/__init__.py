@@ -58,6 +58,7 @@ def init(
     strict: bool = False,
     finish_seconds: Optional[float] = None,
     segment_bytes: Optional[int] = None,
+    system_seconds: Optional[float] = None,
     job_type: Optional[str] = None,
     notes: Optional[str] = None,
     **ignored: Any,
@@ -67,7 +68,7 @@ def init(
     Returns at once: no server is asked. Raises ValueError for an argument that makes no sense,
     and for nothing else. docs/python.md describes each argument; those that are None are taken
     from WATERFLOW_PROJECT, _NAME, _TAGS, _RUN_GROUP, _RUN_ID, _RESUME, _RANK, _WORLD_SIZE,
-    _SERVER, _DIR, _MODE, _FINISH_SECONDS.
+    _SERVER, _DIR, _MODE, _FINISH_SECONDS, _SEGMENT_BYTES, _SYSTEM_SECONDS.
     """
     global run
     choose = _settings.choose
@@ -123,6 +124,7 @@ def init(
         "start_ns": _clock.time_ns(),
         "host": os.uname().nodename,
         "device": launch.device,
+        "system_seconds": _settings.seconds_of("SYSTEM_SECONDS", system_seconds, 0.0),
         "pid": os.getpid(),
     }
     kind = DisabledRun if mode == "disabled" else Run

@@ -50,6 +50,17 @@ def bytes_of(name: str, argument: Optional[int], default: int) -> int:
     return number
 
 
+def seconds_of(name: str, argument: Optional[float], default: float) -> float:
+    value = choose(name, argument, default)
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise ValueError(f"{name.lower()} is {value!r}, it must be a number of seconds, 0 or more")
+    return number
+
+
 def max_spool_bytes(root: str, given: Optional[int], used: int) -> int:
     """What the spools of a root may have: 20 GiB, or a fifth of what would be free without the
     `used` bytes that they have, whichever is less."""
@@ -108,7 +119,5 @@ def file_system(path: str) -> str:
 
 def finish_seconds(argument: Optional[float]) -> float:
     """How long finish() waits for acks at most."""
-    value = choose("FINISH_SECONDS", argument)
-    if value is not None:
-        return float(value)
-    return 30.0 if any(name in os.environ for name in _SHORT_LIVED) else 5.0
+    is_short_lived = any(name in os.environ for name in _SHORT_LIVED)
+    return seconds_of("FINISH_SECONDS", argument, 30.0 if is_short_lived else 5.0)

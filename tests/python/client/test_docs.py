@@ -43,7 +43,7 @@ class DocsTest(DeliveryTest):
     def test_the_environment_variables_of_the_manual_are_those_of_the_code(self):
         code = "".join(path.read_text() for path in (ROOT / "client/python").rglob("*.py"))
         known = {f"WATERFLOW_{name}" for name in re.findall(r'choose\(\s*"([A-Z_]+)"', code)}
-        known |= {f"WATERFLOW_{name}" for name in re.findall(r'bytes_of\("([A-Z_]+)"', code)}
+        known |= {f"WATERFLOW_{name}" for name in re.findall(r'(?:bytes|seconds)_of\(\s*"([A-Z_]+)"', code)}
         known |= set(re.findall(r'"(WATERFLOW_[A-Z_]+)"', code)) - {"WATERFLOW_LOCAL_RANK"}
         said = set(re.findall(r"WATERFLOW_[A-Z_]+", (ROOT / "docs/python.md").read_text()))
         self.assertEqual(known - said, set())

@@ -40,6 +40,7 @@ class Delivery:
         self._server = server
         self._takes_offline = takes_offline
         self._until_caught_up = until_caught_up
+        self.header: Optional[dict[str, Any]] = None  # the first one that can be read
         self.joined_run: Optional[tuple[str, str]] = None  # server and id, once they are known
         self._held: dict[int, int] = {}
         self._joined: Optional[Joined] = None
@@ -100,7 +101,7 @@ class Delivery:
             return False
 
     async def _session(self) -> None:
-        header = self._header()
+        header = self.header = self._header()
         if header is None:
             return
         reader = spool_reader.SpoolReader(self.folder)

@@ -14,9 +14,11 @@ from waterflow.sender.delivery import Delivery
 from waterflow.sender.log import log
 from waterflow.sender.notes import REFUSED_FILE
 from waterflow.sender.room import Room, spool_folders
+from waterflow.sender.system import System
 
 SCAN_SECONDS = 0.1
 ROOM_SECONDS = 5.0
+SAMPLE_SECONDS = 0.5  # how soon one that is due is taken
 UNREACHABLE_SECONDS = 3600.0  # then, if no trainer is left, the next one may start a sender
 
 
@@ -48,9 +50,8 @@ class Service:
         """Returns when there was nothing to do for a while."""
         others = [
             asyncio.ensure_future(self._make_room()),
-            asyncio.ensure_future(
-                stops.watch(lambda: [d for d, _ in self._tasks.values()], self._channels.of)
-            ),
+            asyncio.ensure_future(self._sample_system()),
+            asyncio.ensure_future(stops.watch(self._deliveries, self._channels.of)),
         ]
         try:
             while True:
@@ -81,6 +82,18 @@ class Service:
                 continue
             delivery = Delivery(folder, self._channels.of)
             self._tasks[folder] = (delivery, asyncio.ensure_future(delivery.run()))
+
+    def _deliveries(self) -> list[Delivery]:
+        return [delivery for delivery, _ in self._tasks.values()]
+
+    async def _sample_system(self) -> None:
+        system = System(self._root)
+        try:
+            while True:
+                system.step(self._deliveries())
+                await clock.sleep(SAMPLE_SECONDS)
+        finally:
+            system.end()
 
     async def _make_room(self) -> None:
         """Next to the deliveries, which go on between two segments."""
