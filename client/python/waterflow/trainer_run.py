@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import time as clock
 from collections.abc import Mapping
 from typing import Any, Optional, Sequence, Union
 
-from waterflow import facts, notices, settings, values
+from waterflow import devices, facts, notices, settings, values
 from waterflow.sender_start import ensure_sender, make_room
 from waterflow.spool_format import HAS_STEP
 from waterflow.spool_thinned import read_thinned
@@ -40,6 +41,10 @@ class Run:
         self._pid = os.getpid()
         self._pending: dict[Any, Any] = {}
         self._is_finished = False
+        self._kept: collections.deque[tuple[int, int, int, int, dict[str, Any]]] = (
+            collections.deque()
+        )
+        self._may_have_devices = devices.are_possible()
         self._is_odd = False  # log() has to look closer: something is pending, or it is finished
         self._check_at = 0
         self._bounded_at = 0
@@ -70,7 +75,14 @@ class Run:
         absent, now. `commit=False` keeps the values until the next call that commits. What is
         no number is left out alone, with one warning for each name.
         """
-        if time is None and commit is True and not self._is_odd:
+        if self._kept:
+            self._write_kept()
+        if (
+            time is None
+            and commit is True
+            and not self._is_odd
+            and not (self._may_have_devices and _has_odd_types(data))
+        ):
             flags, whole = HAS_STEP, step
             if step is None:
                 whole = self.step + 1
@@ -123,26 +135,51 @@ class Run:
                 self._strict, "data", f"log() takes a dict, not {type(data).__name__}: left out"
             )
             return
+        # Numbers now, for a caller may change its tensors in place.
+        number = devices.number_taker() if self._may_have_devices else values.number
+        row = values.flat_row(data, self._strict, number)
         if not commit:
-            self._pending.update(data)
+            self._pending.update(row)
             self._is_odd = True
             return
         if self._pending:
-            data, self._pending = {**self._pending, **data}, {}
+            row, self._pending = {**self._pending, **row}, {}
             self._is_odd = False
-        row = values.flat_row(data, self._strict)
         if not row:
             return
         now = (None if time is None else values.unix_ns(time, self._strict)) or _time_ns()
         step = self.step + 1 if step is None else values.whole_step(step, self._strict)
         flags = 0 if step is None else HAS_STEP
-        names, numbers = tuple(row), list(row.values())
-        for first in range(0, len(names), values.MAX_ROW_METRICS):
-            last = first + values.MAX_ROW_METRICS
-            self._writer.row(names[first:last], flags, step or 0, now, numbers[first:last])
+        kept = (os.getpid(), flags, step or 0, now, row)
+        if any(type(number) is devices.Later for number in row.values()):
+            self._kept.append(kept)
+        else:
+            self._write_row(*kept)
         if step is not None:
             self.step = step
         self._check(_time_ns())
+
+    def _write_row(self, pid: int, flags: int, step: int, now: int, row: dict[str, Any]) -> None:
+        names, numbers = tuple(row), list(row.values())
+        for first in range(0, len(names), values.MAX_ROW_METRICS):
+            last = first + values.MAX_ROW_METRICS
+            self._writer.row(names[first:last], flags, step, now, numbers[first:last])
+
+    def _write_kept(self) -> None:
+        """The rows that waited for a device. A forked child leaves its parent's to the parent."""
+        while self._kept:
+            try:
+                pid, flags, step, now, row = self._kept.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if pid != os.getpid():
+                continue
+            try:
+                whole = values.flat_row(row, False, devices.number_of)
+                if whole:
+                    self._write_row(pid, flags, step, now, whole)
+            except Exception as error:
+                notices.warn_once("log", f"a row is left out: {type(error).__name__}: {error}")
 
     def _log_columns(self, data: Any, steps: Any, times: Any) -> None:
         if self._is_finished:
@@ -324,6 +361,7 @@ class Run:
             raise ValueError(f"status is {status!r}, it must be one of {', '.join(STATUSES)}")
         if self._pending:
             self.log({})
+        self._write_kept()
         self._is_finished = self._is_odd = True
         try:
             self._writer.end(status)
@@ -369,6 +407,7 @@ class Run:
         self._check_at = now + CHECK_NS
         try:
             self._writer.check()
+            self._may_have_devices = devices.are_possible()
             if self.thinned_rows:
                 notices.warn_once(
                     "thinned",
@@ -401,6 +440,14 @@ def _unpickled(spec: dict[str, Any], root: str, strict: bool, finish_seconds: fl
     run = Run(spec, root, strict, finish_seconds, segment_bytes, config)
     run.step = step
     return run
+
+
+def _has_odd_types(data: Any) -> bool:
+    """Whether a closer look at the values is due, for one may be a device's."""
+    try:
+        return not devices.PLAIN.issuperset(map(type, data.values()))
+    except AttributeError:
+        return True
 
 
 def _is_waiting(folder: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from waterflow import notices
 
@@ -28,25 +28,46 @@ def refuse(strict: bool, matter: str, text: str) -> None:
     notices.warn_once(matter, text)
 
 
-def flat_row(data: Mapping[Any, Any], strict: bool) -> dict[str, float]:
+def number(value: Any) -> float:
+    """A float64 of a number, a scalar or an array of one element; else Refused."""
+    try:
+        if isinstance(value, (str, bytes, type(None))):
+            raise TypeError
+        if hasattr(value, "item"):  # numpy, torch, jax, tensorflow; more than one: ValueError
+            value = value.item()
+        return struct.unpack("<d", struct.pack("<d", value))[0]  # type: ignore[no-any-return]
+    except Exception:
+        text = repr(value)
+        raise Refused(
+            f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__}) is not "
+            "one number"
+        ) from None
+
+
+def flat_row(
+    data: Mapping[Any, Any], strict: bool, number_of: Callable[[Any], Any] = number
+) -> dict[str, Any]:
     """Names and numbers of all that can be logged, {"a": {"b": 1}} as "a/b"."""
-    row: dict[str, float] = {}
-    _flatten(data, "", strict, row)
+    row: dict[str, Any] = {}
+    _flatten(data, "", strict, number_of, row)
     return row
 
 
-def _flatten(data: Mapping[Any, Any], prefix: str, strict: bool, row: dict[str, float]) -> None:
+def _flatten(
+    data: Mapping[Any, Any], prefix: str, strict: bool, number_of: Callable[[Any], Any],
+    row: dict[str, Any],
+) -> None:  # fmt: skip
     for key, value in data.items():
         name = prefix + (key if isinstance(key, str) else str(key))
         if isinstance(value, Mapping):
-            _flatten(value, name + "/", strict, row)
+            _flatten(value, name + "/", strict, number_of, row)
             continue
         fault = name_fault(name)
         if fault:
             refuse(strict, f"name {name[:100]!r}", f"metric {name[:100]!r} is left out: {fault}")
             continue
         try:
-            row[name] = number(value)
+            row[name] = number_of(value)
         except Refused as error:
             refuse(strict, f"value of {name}", f"metric {name!r} is left out: {error}")
 
@@ -62,22 +83,6 @@ def name_fault(name: str) -> Optional[str]:
     if any(c < " " or c == "\x7f" for c in name):
         return "its name has control characters"
     return None
-
-
-def number(value: Any) -> float:
-    """A float64 of a number, a scalar or an array of one element; else Refused."""
-    try:
-        if isinstance(value, (str, bytes, type(None))):
-            raise TypeError
-        if hasattr(value, "item"):  # numpy, torch, jax, tensorflow; more than one: ValueError
-            value = value.item()
-        return struct.unpack("<d", struct.pack("<d", value))[0]  # type: ignore[no-any-return]
-    except Exception:
-        text = repr(value)
-        raise Refused(
-            f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__}) is not "
-            "one number"
-        ) from None
 
 
 def whole_step(step: Any, strict: bool) -> Optional[int]:

@@ -1,6 +1,7 @@
 """From the spool to the server: a run arrives with all that was said of it, every row once and bit
 for bit, and is read back."""
 
+import math
 import os
 import pathlib
 import random
@@ -11,6 +12,7 @@ import sys
 import unittest
 
 import grpc
+import numpy as np
 
 from support import DEADLINE, DeliveryTest, segment_paths
 from waterflow.sender_start import is_running
@@ -51,6 +53,32 @@ class HappyTest(DeliveryTest):
             run.log({"a": value, "b": 1.0}, step=i)
         run.finish(timeout=DEADLINE)
         self.check_stored(run.id, "a", range(len(values)), values)
+
+    def test_odd_values_arrive_as_they_are(self):
+        """What other clients refuse, drop, rename or change, from log() to an answer."""
+        longest = "\u00e9" * 256
+        kept = {
+            "nan": math.nan, "inf": math.inf, "-inf": -math.inf, "f32": np.float32(0.1),
+            "i64": np.int64(2**53), "bool": np.bool_(True), "zero_d": np.array(2.5),
+            "one": np.array([3.5]), "huge": 10**30, "a b/c:d|\u00e9 \U0001f600": 1, 7: 2,
+            longest: 3, "n": {"x": {"y": 4}}}
+        expected = {**kept, "n/x/y": 4, "7": 2}
+        del expected["n"], expected[7]
+        run = self.online()
+        run.log({**kept, "three": np.arange(3), "none": None, "text": "oops"}, step=5)
+        for step in (5, 3, -5, 2**62):
+            run.log({"twice": step}, step=step)
+        run.log({"twice": 0.5}, step=501.5)
+        run.log({"twice": 1.0})
+        run.log({f"m/{i}": i for i in range(5000)})
+        run.finish(timeout=DEADLINE)
+        for name, value in expected.items():
+            self.check_stored(run.id, name, [5], [float(np.asarray(value).item())])
+        (twice,) = self.client().query(run.id, "twice", axis="time")
+        self.assertEqual([step if has else None for step, has in zip(twice.steps, twice.has_step)],
+                         [5, 3, -5, 2**62, None, 2**62 + 1])
+        names = {metric.name for metric in self.client().metrics(run.id)}
+        self.assertEqual(names, {*expected, "twice", *(f"m/{i}" for i in range(5000))})
 
     def test_rows_with_and_without_steps_and_of_many_schemas(self):
         run = self.online()

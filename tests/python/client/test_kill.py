@@ -211,30 +211,66 @@ class EndsTest(DeliveryTest):
         for task in range(5):
             self.check_stored(run.id, f"t{task}", range(100), list(range(100)))
 
+    def test_a_notebook(self):
+        """A loop that runs, cells that log in it, and one run after the other in one process, some
+        of them never finished."""
+        async def cells():
+            ids = []
+            for cell in range(20):
+                run = waterflow.init(dir=self.root, server=self.server.address, finish_seconds=0)
+                for step in range(50):
+                    run.log({"x": cell * step}, step=step)
+                    await asyncio.sleep(0)
+                ids.append(run.id)
+                if cell % 3:
+                    run.finish()
+            return ids
+
+        ids = asyncio.run(cells())
+        for run in list(waterflow._unfinished):
+            run.finish()
+        self.await_delivery()
+        for cell, run_id in enumerate(ids):
+            self.check_stored(run_id, "x", range(50), [cell * step for step in range(50)])
+
     def test_eight_ranks_that_train(self):
+        """Each on its data, a hundred metrics a step: losses, weights and gradients."""
         code = """
-            import random, struct
+            import numpy as np
             run = waterflow.init(project="train")
-            rng = random.Random(run.rank)
+            rng = np.random.default_rng(run.rank)
+            features = rng.normal(size=(64, 49))
+            labels = features @ np.arange(49) + rng.normal(size=64)
+            weights = np.zeros(49)
             with open(f"{run.dir}/rank{run.rank}", "wb") as kept:
                 for step in range(300):
-                    row = {f"m/{i}": rng.gauss(0, 1) for i in range(100)}
+                    errors = features @ weights - labels
+                    gradient = 2 * features.T @ errors / 64
+                    weights -= 0.1 * gradient
+                    row = {"loss": np.mean(errors ** 2), "norm": np.linalg.norm(gradient)}
+                    row.update({f"weight/{i}": weights[i] for i in range(49)})
+                    row.update({f"gradient/{i}": gradient[i] for i in range(49)})
                     run.log(row, step=step)
-                    kept.write(struct.pack("<100d", *row.values()))
+                    kept.write(np.array(list(row.values())).tobytes())
             run.finish(timeout=100)
-            print(run.id)
+            print(run.id, *row)
             """
         ranks = [self.trainer(code, self.server.address, RANK=str(rank), WORLD_SIZE="8",
-                              TORCHELASTIC_RUN_ID="eight") for rank in range(8)]
-        (run_id,) = {process.communicate(timeout=DEADLINE)[0].strip() for process in ranks}
+                              TORCHELASTIC_RUN_ID="eight", OPENBLAS_NUM_THREADS="1")
+                 for rank in range(8)]
+        (said,) = {process.communicate(timeout=DEADLINE)[0].strip() for process in ranks}
+        run_id, *names = said.split()
+        self.assertEqual(len(names), 100)
         self.await_delivery()
-        answer = self.client().query(run_id, [f"m/{i}" for i in range(100)])
-        self.assertEqual(len(answer), 800)
+        answer = self.client().query(run_id, names)
+        self.assertEqual((len(answer), answer.exact, answer.lost), (800, True, []))
         kept = [pathlib.Path(self.root, f"rank{rank}").read_bytes() for rank in range(8)]
         for series in answer:
-            column = int(series.metric.split("/")[1])
-            values = struct.unpack(f"<{100 * 300}d", kept[series.rank])[column::100]
+            values = struct.unpack(f"<{100 * 300}d", kept[series.rank])[names.index(series.metric)::100]
+            self.assertEqual(list(series.steps), list(range(300)))
             self.assertEqual(bits(list(series.values)), bits(values))
+        losses = [series.values for series in answer if series.metric == "loss"]
+        self.assertTrue(all(loss[-1] < loss[0] / 100 for loss in losses))
 
 
 if __name__ == "__main__":
