@@ -243,6 +243,24 @@ class RoomTest(ClientTest):
         self.assertEqual(list(pathlib.Path(self.root).glob("*/*.thin")), [])
         self.assertLessEqual(self.size(), 50_000)  # for the oldest are deleted
 
+    def test_segments_that_make_no_sense_are_deleted_in_their_turn(self):
+        self.spool(6000).finish()
+        paths = segment_paths(self.root)
+        said = spool_reader.json_of(next(iter(all_records(paths[0].parent)[0])))
+        row = spool_format.record(spool_format.ROW, spool_format.AXES.pack(1, 5, 0, 0) + bytes(800))
+        schema = spool_format.schema_record(1, 0, ("x", "y"))
+        header = spool_format.json_record(spool_format.HEADER, said)
+        for path, data in zip(paths, (
+                b"", bytes(20_000), spool_format.json_record(spool_format.HEADER, {}) + bytes(9000),
+                header + row * 20, header + schema + row + paths[3].read_bytes()[-9000:],
+                spool_format.json_record(spool_format.HEADER, {**said, "lanes": 3}) + schema + row * 9,
+                spool_format.record(spool_format.HEADER, b"[1, 2]") + schema + row * 9)):
+            path.write_bytes(data)
+        make_room(self.root, 60_000)
+        self.assertLessEqual(self.size(), 60_000)
+        make_room(self.root, 1)
+        self.assertEqual(len(segment_paths(self.root)), 1)
+
     def test_an_offline_trainer_has_its_spool_bounded(self):
         out = self.run_trainer("""
             import math, os, time

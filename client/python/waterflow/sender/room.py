@@ -24,7 +24,7 @@ from waterflow import settings, spool_reader
 from waterflow.sender import clock, notes
 from waterflow.sender.lock import lock
 from waterflow.sender.log import log
-from waterflow.sender.thin import Damaged, Segment, thin, thinned_level
+from waterflow.sender.thin import Segment, thin, thinned_level
 from waterflow.spool_format import segment_name
 
 TOLD_SECONDS = 600
@@ -76,11 +76,11 @@ class Room:
             entry = self._queues[level].popleft()
             try:
                 used += self._shrink(entry, level) - entry.size
-            except Damaged as damage:
-                log(str(damage))
-                self._queues[LAST].append(entry)
             except OSError as error:
                 log(f"{entry.path}: {error}")
+            except Exception as damage:  # whatever is in it, the others have to be bounded
+                log(f"{entry.path}: {damage!r}")
+                self._queues[LAST].append(entry)
             yield
         self._tell(limit)
 
@@ -108,7 +108,7 @@ class Room:
                 self._queues[LAST].append(entry)
         except OSError:
             pass  # delivered meanwhile
-        except Damaged:
+        except Exception:  # no header that can be read
             self._queues[LAST].append(entry)
 
     def _level_to_shrink(self, limit: int) -> Optional[int]:
@@ -139,11 +139,10 @@ class Room:
         return done.size
 
     def _delete(self, entry: Entry) -> None:
-        try:
+        rows, is_new = 0, True
+        with contextlib.suppress(Exception):  # it is damaged, perhaps
             segment = Segment(entry.path)
             rows, is_new = segment.count(), segment.level == 0
-        except Damaged:
-            rows, is_new = 0, True
         os.unlink(entry.path)
         self._deleted += 1
         with contextlib.suppress(OSError):  # a full disk; the server still learns of the gap

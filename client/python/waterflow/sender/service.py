@@ -19,6 +19,7 @@ from waterflow.sender.system import System
 SCAN_SECONDS = 0.1
 ROOM_SECONDS = 5.0
 SAMPLE_SECONDS = 0.5  # how soon one that is due is taken
+TROUBLE_SECONDS = 60.0  # until what failed is tried again, so that the log does not fill
 UNREACHABLE_SECONDS = 3600.0  # then, if no trainer is left, the next one may start a sender
 
 
@@ -90,7 +91,11 @@ class Service:
         system = System(self._root)
         try:
             while True:
-                system.step(self._deliveries())
+                try:
+                    system.step(self._deliveries())
+                except Exception as error:
+                    log(f"{self._root}: system metrics: {error!r}")
+                    await clock.sleep(TROUBLE_SECONDS)
                 await clock.sleep(SAMPLE_SECONDS)
         finally:
             system.end()
@@ -101,8 +106,9 @@ class Service:
             try:
                 for _ in self._room.steps():
                     await asyncio.sleep(0)
-            except OSError as error:
-                log(f"{self._root}: {error}")
+            except Exception as error:
+                log(f"{self._root}: making room: {error!r}")
+                await clock.sleep(TROUBLE_SECONDS)
             await clock.sleep(ROOM_SECONDS)
 
     @staticmethod

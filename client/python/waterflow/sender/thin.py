@@ -36,9 +36,9 @@ def thinned_level(path: str) -> int:
     reader = spool_reader.SegmentReader(path)
     try:
         for record in reader.records(is_final=True):
-            if record.kind == form.HEADER:
-                return int(spool_reader.json_of(record).get("thinned", 0))
-            break
+            if record.kind != form.HEADER:
+                break
+            return int(spool_reader.json_of(record).get("thinned", 0))
     except ValueError:
         pass
     finally:
