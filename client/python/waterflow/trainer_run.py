@@ -8,22 +8,18 @@ import time as clock
 from collections.abc import Mapping
 from typing import Any, Optional, Sequence, Union
 
-from waterflow import devices, facts, notices, settings, values
+from waterflow import devices, notices, settings, values
+from waterflow.run_record import RunRecord
 from waterflow.sender_start import ensure_sender, make_room
 from waterflow.spool_format import HAS_STEP
-from waterflow.spool_thinned import read_thinned
 from waterflow.spool_writer import SpoolWriter
-from waterflow.stop_request import reason_in
 
 _time_ns = clock.time_ns
 CHECK_NS = 5_000_000_000  # how often log() looks whether the sender and the spool are there
-MAX_ALERTS = 100
 STATUSES = ("FINISHED", "FAILED", "KILLED")
-GOALS = {"minimize": 1, "min": 1, "maximize": 2, "max": 2}
-REDUCTIONS = {"mean": 1, "sum": 2, "min": 3, "max": 4}
 
 
-class Run:
+class Run(RunRecord):
     """Made by waterflow.init(). Safe to use from threads, signal handlers and forked children.
 
     No method raises in the training loop, unless `strict`; none waits for a disk sync, a server
@@ -32,15 +28,12 @@ class Run:
 
     def __init__(self, spec: dict[str, Any], root: str, strict: bool, finish_seconds: float,
                  segment_bytes: int, config: Any = None) -> None:  # fmt: skip
-        self._spec = spec
-        self._root = root
-        self._strict = strict
+        super().__init__(
+            spec, root, strict, SpoolWriter(root, self._describe, segment_bytes), config
+        )
         self._finish_seconds = finish_seconds
         self._segment_bytes = segment_bytes
-        self._summary_texts: dict[str, str] = {}
-        self._pid = os.getpid()
         self._pending: dict[Any, Any] = {}
-        self._is_finished = False
         self._kept: collections.deque[tuple[int, int, int, int, dict[str, Any]]] = (
             collections.deque()
         )
@@ -48,17 +41,8 @@ class Run:
         self._is_odd = False  # log() has to look closer: something is pending, or it is finished
         self._check_at = 0
         self._bounded_at = 0
-        self._thinned: dict[str, int] = {}
-        self._stop_reason: Optional[str] = None
-        self._stop_look_at = 0.0
-        self._alerts: set[str] = set()
-        self._writer = SpoolWriter(root, self._describe, segment_bytes)
         self.step = -1
         """The last step that was logged."""
-        self.config = facts.Facts(config, self._tell_config)
-        """Settings. A param keeps its first value on the server."""
-        self.summary = facts.Facts(None, self._tell_summary)
-        """What remains to be said of the run, such as its best value."""
 
     # Logging.
 
@@ -211,128 +195,7 @@ class Run:
             self.step = whole[-1] or 0
         self._check(_time_ns())
 
-    # Facts.
-
-    @property
-    def id(self) -> str:
-        """32 hexadecimal digits. All ranks of a launch have the same."""
-        return str(self._spec["run_id"])
-
-    @property
-    def name(self) -> Optional[str]:
-        return self._spec["name"]  # type: ignore[no-any-return]
-
-    @property
-    def project(self) -> str:
-        return str(self._spec["project"])
-
-    @property
-    def rank(self) -> int:
-        return int(self._spec["rank"])
-
-    @property
-    def world_size(self) -> int:
-        """0 if the launcher does not say."""
-        return int(self._spec["world_size"])
-
-    @property
-    def is_finished(self) -> bool:
-        return self._is_finished
-
-    @property
-    def url(self) -> str:
-        return f"waterflow://{self._spec['server']}/runs/{self.id}"
-
-    @property
-    def dir(self) -> str:
-        """The folder that the spool lies in; `waterflow-sync` takes it."""
-        return self._root
-
-    @property
-    def lost_rows(self) -> int:
-        """Rows of this process that the disk did not take."""
-        return self._writer.lost
-
-    @property
-    def thinned_rows(self) -> int:
-        """Rows of this process that waited for the server until the spool was full, and of which
-        only a part is kept."""
-        for folder in self._writer.folders:
-            self._thinned[folder] = max(read_thinned(folder).rows, self._thinned.get(folder, 0))
-        return sum(self._thinned.values())
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return dict(self._spec["tags"])
-
-    @tags.setter
-    def tags(self, tags: Any) -> None:
-        new = facts.tags_of(tags)
-        self._spec["tags"].update(new)
-        self._tell({"tags": new})
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether somebody has asked the run to stop, by Client.stop(). The sender hears of it
-        within ten seconds; this costs a look at a file, once a second at most. A training loop
-        that wants to be stopped looks at it."""
-        now = clock.monotonic()
-        if self._stop_reason is None and now > self._stop_look_at:
-            self._stop_look_at = now + 1
-            for folder in self._writer.folders:
-                reason = reason_in(folder, self._spec["start_ns"])
-                if reason is not None:
-                    self._stop_reason = reason
-                    notices.warn_once("stop", f"run {self.id} is asked to stop: {reason}")
-        return self._stop_reason is not None
-
-    def alert(self, title: str, text: str = "", level: Any = "INFO", **_: Any) -> None:
-        """Says something on stderr and leaves it as a tag of the run, `alert.TITLE`, which
-        searches find; nobody is called. The last one of a title stays. Of more than 100 titles
-        the others are only said."""
-        notices.say(f"alert: {level}: {title}: {text}")
-        if title in self._alerts or len(self._alerts) < MAX_ALERTS:
-            self._alerts.add(title)
-            self._tell({"tags": facts.flat_texts({f"alert.{title}": f"{level}: {text}"})})
-
-    def define_metric(
-        self,
-        name: str,
-        step_metric: Optional[str] = None,
-        goal: Optional[str] = None,
-        reduce: Optional[str] = None,
-        unit: Optional[str] = None,
-        **_: Any,
-    ) -> None:
-        """Says what is known of a metric, or of all that a pattern such as "val/*" matches.
-        `goal`: "minimize" or "maximize". `reduce`: how the values of several ranks become one,
-        "mean", "sum", "min" or "max". What a run was told first stays."""
-        try:
-            known: dict[str, Any] = {}
-            if step_metric:
-                known["step_metric"] = str(step_metric)
-            if goal:
-                known["goal"] = _choice("goal", goal, GOALS)
-            if reduce:
-                known["reduction"] = _choice("reduce", reduce, REDUCTIONS)
-            if unit:
-                known["unit"] = str(unit)
-            self._spec["metrics"][str(name)] = known
-            self._tell({"metrics": {str(name): known}})
-        except ValueError as error:
-            if self._strict:
-                raise
-            notices.warn_once(f"define {name}", f"define_metric({name!r}): {error}")
-
-    def _tell_config(self, content: dict[str, Any]) -> None:
-        texts = facts.flat_texts(content)
-        self._spec["params"].update(texts)
-        self._tell({"params": texts})
-
-    def _tell_summary(self, content: dict[str, Any]) -> None:
-        texts = {f"summary.{key}": text for key, text in facts.flat_texts(content).items()}
-        self._spec["tags"].update(texts)
-        self._tell({"tags": texts})
+    # What is said of the run goes into the spool as well.
 
     def _tell(self, content: dict[str, Any]) -> None:
         try:
@@ -456,12 +319,6 @@ def _is_waiting(folder: str) -> bool:
 
 def _plain_list(column: Any) -> list[Any]:
     return list(column.tolist() if hasattr(column, "tolist") else column)
-
-
-def _choice(field: str, value: str, choices: dict[str, int]) -> int:
-    if value not in choices:
-        raise ValueError(f"{field} is {value!r}, it must be one of {', '.join(choices)}")
-    return choices[value]
 
 
 class DisabledRun(Run):

@@ -14,9 +14,8 @@ import tempfile
 import unittest
 from unittest import mock
 
-import waterflow
 from fake_server import FailingServer
-from support import DEADLINE, ClientTest, DeliveryTest, eventually, segment_paths
+from support import DEADLINE, DeliveryTest, eventually, segment_paths
 from waterflow import trainer_run
 from waterflow.sender import clock
 from waterflow.sender.service import Service

@@ -6,7 +6,6 @@ begins with the oldest segment that is left, the server says which rows it has.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import shutil
