@@ -2,6 +2,7 @@
 
     scripts/bench python            some 3 minutes
     scripts/bench python --quick    less of everything
+    scripts/bench python --peers    some minutes more: other clients in the same run
     scripts/bench python --json F   the same for programs
 
 Each line is a process of its own, on a spool of its own, next to a server of its own.
@@ -23,9 +24,14 @@ sys.path[:0] = [str(ROOT / "client/python"), str(ROOT / "tests/python")]
 
 os.environ["WATERFLOW_SILENT"] = "1"
 
+import clients  # noqa: E402
 import waterflow  # noqa: E402
 from server import Server  # noqa: E402
 from waterflow.sender_start import LOCK_FILE, is_running  # noqa: E402
+
+
+PEERS_PYTHON = ROOT / "build/python-peers/bin/python"
+PEERS_SECONDS = 120  # for one of them to say what it took, its end included
 
 
 class Bed:
@@ -50,11 +56,13 @@ class Bed:
             self.server.stop()
         self._folder.cleanup()
 
-    def trainer(self, *arguments, **environment):
-        command = [sys.executable, pathlib.Path(__file__).with_name("trainer.py"), *arguments]
+    def trainer(self, kind, *numbers, client="waterflow", **environment):
+        python = PEERS_PYTHON if client in clients.PEERS else sys.executable
+        command = [python, pathlib.Path(__file__).with_name("trainer.py"), kind, client, *numbers]
         return subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**self.environment, **environment})
+            stderr=subprocess.DEVNULL if client in clients.PEERS else None,
+            env={**self.environment, **environment}, start_new_session=True)
 
     def sender(self):
         while True:
@@ -75,6 +83,21 @@ class Bed:
 def result(process):
     out, _ = process.communicate("go\n")
     return json.loads(out.splitlines()[-1])
+
+
+def result_of_peer(process):
+    """The last line that is JSON; None of one that fails or does not end."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.stdin.write("go\n")
+        process.stdin.close()
+        process.stdin = None
+        process.wait(PEERS_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with what it has started
+    process.wait()
+    lines = process.stdout.read().splitlines()
+    process.stdout.close()
+    return json.loads(next((line for line in reversed(lines) if line[:1] == "{"), "null"))
 
 
 def cpu_seconds(pid):
@@ -110,6 +133,38 @@ def in_steps(scalars, steps, trouble):
         measured = result(process)
         bed.signal_sender(signal.SIGCONT)
         return measured
+
+
+def peers(rows, steps):
+    """Of each client that is installed: the same loops, one after the other."""
+    measured = {}
+    for client in ("waterflow", *clients.PEERS):
+        taken = {}
+        for name, arguments in (("import", ("import",)), ("tight 10", ("tight", 10, rows)),
+                                ("tight 100", ("tight", 100, rows)),
+                                ("steps", ("steps", 100, steps))):
+            with Bed() as bed:
+                taken[name] = result_of_peer(bed.trainer(*arguments, client=client))
+        measured[client] = taken
+    return measured
+
+
+def peers_table(measured):
+    def cell(one, form):
+        return "-" if one is None else form.format(**one)
+
+    lines = [("client", "log of 10", "log of 100", "in a step", "step slower", "rest longer",
+              "import", "memory")]
+    for client, taken in measured.items():
+        lines.append((
+            client, *(cell(taken[name], "{p50_us:.1f} / {p999_us:.0f} us")
+                      for name in ("tight 10", "tight 100", "steps")),
+            cell(taken["steps"], "{slower:.1%}"), cell(taken["steps"], "{rest_median:.1%}"),
+            cell(taken["import"], "{import_ms:.0f} ms"), cell(taken["import"], "{init_mb:.1f} MB")))
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    print("\nOther clients, offline where they can be; p50 / p99.9; steps of 2 ms that log 100.")
+    for line in lines:
+        print("  ".join(f"{text:>{width}}" for text, width in zip(line, widths)))
 
 
 TROUBLES = {
@@ -204,6 +259,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench python", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--peers", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     rows, steps = (2000, 600) if options.quick else (20_000, 3000)
@@ -215,6 +271,9 @@ def main():
     measured["sender"] = sender(8, rows // 4)
     measured["freshness"] = freshness(40 if options.quick else 300)
     table(measured)
+    if options.peers:
+        measured["peers"] = peers(rows // 10, steps // 2)
+        peers_table(measured["peers"])
     if options.json:
         options.json.write_text(json.dumps(measured, indent=1) + "\n")
 
