@@ -114,6 +114,27 @@ class OfflineTest(DeliveryTest):
         self.assertEqual(answer.lost, [(["x"], 0, 0, first)])
         self.assertEqual(list(series.values), list(range(first, int(series.steps[-1]) + 1)))
 
+    def test_many_lanes_that_lost_a_segment_are_told_at_once(self):
+        run = self.offline(segment_bytes=20_000)
+        for i in range(1500):
+            run.log({f"a{i % 20}": i}, step=i)
+        run.log({"early": 1}, step=0)
+        early = len(segment_paths(self.root))  # the segment that has it
+        for i in range(1500, 3000):
+            run.log({f"a{i % 20}": i}, step=i)
+        run.finish()
+        paths = segment_paths(self.root)
+        paths[early - 1].unlink()
+        done = self.sync()
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(done.stderr.count("rows are lost"), 1, done.stderr)
+        answer = self.client().query(run.id, [f"a{i}" for i in range(20)])
+        left = sum(len(series.steps) for series in answer)
+        self.assertEqual({names[0] for names, *_ in answer.lost}, {f"a{i}" for i in range(20)})
+        self.assertEqual(sum(end - first for _, _, first, end in answer.lost), 3000 - left)
+        # Of the lane that nothing comes behind, the run itself says so.
+        self.assertEqual(self.client().run(run.id).tags["waterflow.lost_last_rows.rank0"], "1")
+
     def test_rows_that_the_disk_did_not_take_are_a_lost_range(self):
         def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")

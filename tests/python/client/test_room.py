@@ -371,15 +371,30 @@ class OutageTest(DeliveryTest):
     def is_caught_up(self, run):
         return len(segment_paths(self.root)) == 1
 
+    def test_a_spool_that_was_emptied_says_what_it_lost(self):
+        run = self.offline()
+        for i in range(100):
+            run.log({"x": i}, step=i)
+        run.finish()
+        make_room(self.root, 1)
+        self.assertEqual(self.sync(), "")
+        stored = self.client().run(run.id)
+        self.assertEqual((stored.row_count, stored.status), (0, 3))
+        self.assertEqual(stored.tags["waterflow.lost_last_rows.rank0"], "100")
+        self.assertEqual(stored.tags["waterflow.thinned_rows.rank0"], "100")
+
+    def sync(self):
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "waterflow", "sync", self.root, "--server",
+             self.server.address], capture_output=True, text=True, timeout=DEADLINE)
+        return "" if done.returncode == 0 else done.stderr
+
     def test_sync_delivers_what_was_thinned(self):
         run = self.offline(segment_bytes=20_000)
         self.grow(run, 0, 20_000)
         run.finish()
         make_room(self.root, 200_000)
-        done = subprocess.run(
-            [sys.executable, "-B", "-m", "waterflow", "sync", self.root, "--server",
-             self.server.address], capture_output=True, text=True, timeout=DEADLINE)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.sync(), "")
         self.check(run, 20_000, 777)
 
 

@@ -67,6 +67,8 @@ class Session:
         self._declared: set[int] = set()
         self._stale: set[int] = set()  # of these more is known now than was declared
         self._next: dict[int, int] = {}  # what the spool has to bring next
+        self._seen: dict[int, int] = {}  # behind the last row that there was in the spool
+        self._segment_lanes: dict[int, int] = {}  # where they stood when the segment began
         self._acked: dict[int, int] = {}
         self._waiting: dict[int, LaneRows] = {}
         self._refused: set[int] = set()  # schemas that the server does not take
@@ -104,7 +106,11 @@ class Session:
         if self._end is None or self._header["is_child"]:
             return
         lanes = {int(schema): row for schema, row in self._end["lanes"].items()}
-        missing = sum(max(0, row - self._next.get(schema, 0)) for schema, row in lanes.items())
+        missing = sum(
+            max(0, row - max(self._acked.get(schema, 0), self._seen.get(schema, 0)))
+            for schema, row in lanes.items()
+            if schema not in self._refused
+        )
         if missing:
             # The server records a range as lost when a row behind it comes; here none does.
             await self._tell_number("lost_last_rows", missing)
@@ -246,6 +252,7 @@ class Session:
             await self._tell()
             # All of the segments before it has been read: what it takes to forget them.
             self._read_segments.append((parsed["segment"], dict(self._next)))
+            self._segment_lanes = {int(schema): row for schema, row in parsed["lanes"].items()}
             self._take_header(parsed)
         elif record.kind == form.UPDATE:
             self._take_update(parsed)
@@ -258,7 +265,7 @@ class Session:
             return
         if row.row > expected:
             await self._drain(receiver)
-            raise Gap({row.schema: row.row})
+            raise Gap({**self._gaps_before_segment(), row.schema: row.row})
         lane = self._waiting.get(row.schema)
         if lane is not None and not lane.takes(row):
             await self._send(lane, receiver)
@@ -266,7 +273,15 @@ class Session:
         if lane is None:
             lane = self._waiting[row.schema] = LaneRows(row.schema, row.row)
         lane.add(row)
-        self._next[row.schema] = row.row + 1
+        self._next[row.schema] = self._seen[row.schema] = row.row + 1
+
+    def _gaps_before_segment(self) -> dict[int, int]:
+        """What is missing of all lanes, so that one more Open says it of all."""
+        return {
+            schema: row
+            for schema, row in self._segment_lanes.items()
+            if row > self._next.get(schema, 0)
+        }
 
     async def _send(self, lane: LaneRows, receiver: asyncio.Future[None]) -> None:
         del self._waiting[lane.schema]
