@@ -35,6 +35,17 @@ class DocsTest(DeliveryTest):
         self.assertEqual(list(series.steps), list(range(10)))
         self.assertEqual(self.sender_log().count("refused"), 0)
 
+    def test_the_tutorial(self):
+        script = str(ROOT / "client/python/tutorial.py")
+        out = self.run_trainer("import subprocess, sys\n"
+                               f"sys.exit(subprocess.call([sys.executable, '-B', {script!r}]))",
+                               server=self.server.address)
+        self.await_delivery()
+        self.assertRegex(out, r"(?s)lr-0.1: lr 0.1\n.*loss in ten buckets.*rank 1: \d+ steps")
+        (stopped,) = self.client().runs("tutorial", "attributes.run_name LIKE 'two-ranks%'")
+        self.assertEqual((stopped.status, stopped.worker_count), (5, 2))  # KILLED
+        self.assertEqual(len(self.client().runs("tutorial", "tags.sweep = ''")), 3)
+
     def test_the_first_example_is_the_same_everywhere(self):
         first = python_blocks("docs/python.md")[0]
         self.assertIn(first.replace("demo", "readme"), python_blocks("README.md"))
