@@ -62,6 +62,8 @@ def main():
     with waterflow.Client() as client:
         while not (found := client.runs(PROJECT, f"attributes.run_name = '{name}'")):
             time.sleep(0.1)
+        while len(client.workers(found[0].id)) < 2:  # who begins later is not asked
+            time.sleep(0.1)
         client.stop(found[0].id, "the tutorial has seen enough")
         for process in ranks:
             process.join()
