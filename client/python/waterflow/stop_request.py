@@ -13,7 +13,8 @@ STOP_FILE = "stop"
 
 
 def text_of(reason: str) -> str:
-    return f"{time.time():.3f} {reason}".strip()
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    return f"{seconds}.{nanoseconds:09d} {reason}".strip()
 
 
 def reason_in(folder: str, started_ns: int) -> Optional[str]:
@@ -25,7 +26,8 @@ def reason_in(folder: str, started_ns: int) -> Optional[str]:
         return None
     asked, _, reason = text.partition(" ")
     try:
-        is_of_now = float(asked) * 1e9 >= started_ns
+        seconds, _, fraction = asked.partition(".")
+        asked_ns = int(seconds) * 10**9 + int(fraction[:9].ljust(9, "0"))
     except ValueError:
         return text
-    return reason if is_of_now else None
+    return reason if asked_ns >= started_ns else None

@@ -64,6 +64,11 @@ class StopFileTest(ClientTest):
     def test_a_text_without_a_time_always_does(self):
         self.assertTrue(self.ask(self.offline(), "because I say so"))
         self.assertTrue(self.ask(self.offline(), ""))
+        self.assertTrue(self.ask(self.offline(), "1.x"))
+
+    def test_times_without_a_fraction_and_with_a_short_one(self):
+        for asked, is_later in (("5", False), ("99999999999", True), ("99999999999.5 x", True)):
+            self.assertIs(self.ask(self.offline(), asked), is_later)
 
     def test_it_is_cheap_and_false_where_nobody_can_ask(self):
         run = self.offline()
