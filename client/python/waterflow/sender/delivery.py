@@ -6,9 +6,9 @@ begins with the oldest segment that is left, the server says which rows it has.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-import shutil
 from typing import Any, Callable, Optional
 
 import grpc
@@ -19,6 +19,7 @@ from waterflow.sender.launch import Joined, Refused, join
 from waterflow.sender.log import log
 from waterflow.sender.notes import REFUSED_FILE, forget
 from waterflow.sender.session import Ended, Gap, Session
+from waterflow.spool_thinned import THINNED_FILE
 
 FOREVER = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT)
 BACKOFF_FIRST, BACKOFF_MOST = 0.1, 5.0
@@ -118,8 +119,8 @@ class Delivery:
             await self._tell_damage(session, reader)
             if reader.is_done:
                 await session.tell_end()
-                shutil.rmtree(self.folder)
-                forget(self.folder)
+                if _remove(self.folder, reader.segment):
+                    forget(self.folder)
                 log(f"{self.folder}: delivered")
             self.is_delivered = True
         finally:
@@ -164,3 +165,33 @@ class Delivery:
                 file.write(reason + "\n")
         except OSError as error:
             log(f"{self.folder}: {error}")
+
+
+def _remove(folder: str, last_segment: int) -> bool:
+    """Removes a spool of which all up to a segment is delivered. Not one whose writer has come
+    back, as one does that a full disk had kept from opening its next segment."""
+    names = os.listdir(folder)
+    for name in names:
+        number = int(name[:8]) if name[:8].isdigit() else 0
+        if number > last_segment and (
+            name.endswith(".wfs") or spool_reader.has_writer(os.path.join(folder, name))
+        ):
+            return False
+    names.sort(key=lambda name: name == THINNED_FILE)
+    noted = b""
+    for name in names:
+        if name == THINNED_FILE:
+            with open(os.path.join(folder, name), "rb") as file:
+                noted = file.read()
+        os.unlink(os.path.join(folder, name))
+    try:
+        os.rmdir(folder)
+    except OSError:  # it came back just now, and needs what was noted
+        if noted:
+            with (
+                contextlib.suppress(OSError),
+                open(os.path.join(folder, THINNED_FILE), "wb") as file,
+            ):
+                file.write(noted)
+        return False
+    return True
