@@ -3,6 +3,7 @@
 #include "server/client_left.h"
 #include "server/convert.h"
 #include "server/convert_question.h"
+#include "server/convert_runs.h"
 #include "server/convert_workers.h"
 #include "server/part_writer.h"
 
@@ -59,6 +60,25 @@ grpc::Status QueryService::LastValues(grpc::ServerContext*,
   for (const storage::LastValue& value : *values) {
     ToProto(value, response->add_values());
   }
+  return grpc::Status::OK;
+}
+
+grpc::Status QueryService::RunTable(
+    grpc::ServerContext* context, const v1::RunTableRequest* request,
+    grpc::ServerWriter<v1::RunTableResponse>* out) {
+  storage::RunTableSpec spec = FromProto(*request);
+  spec.cancelled = [context] { return context->IsCancelled(); };
+  const absl::StatusOr<std::string> next =
+      engine_->RunTable(spec, [&](const storage::RunTablePart& part) {
+        v1::RunTableResponse response;
+        ToProto(part, &response);
+        return out->Write(response) ? absl::OkStatus()
+                                    : absl::CancelledError("the client left");
+      });
+  if (!next.ok()) return ToGrpc(next.status());
+  v1::RunTableResponse last;
+  last.set_next_page_token(*next);
+  out->Write(last);
   return grpc::Status::OK;
 }
 

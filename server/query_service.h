@@ -27,6 +27,9 @@ class QueryService final : public v1::Query::Service {
   grpc::Status LastValues(grpc::ServerContext* context,
                           const v1::LastValuesRequest* request,
                           v1::LastValuesResponse* response) override;
+  grpc::Status RunTable(grpc::ServerContext* context,
+                        const v1::RunTableRequest* request,
+                        grpc::ServerWriter<v1::RunTableResponse>* out) override;
   grpc::Status RankWorkers(grpc::ServerContext* context,
                            const v1::RankWorkersRequest* request,
                            v1::RankWorkersResponse* response) override;

@@ -37,6 +37,7 @@
 #include "storage/model/limits.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
+#include "storage/run_table.h"
 #include "storage/tail.h"
 #include "storage/verify.h"
 #include "storage/worker_questions.h"
@@ -288,6 +289,9 @@ class Engine : public IngestBackend {
                                            uint32_t page_size,
                                            absl::string_view page_token) = 0;
   virtual absl::StatusOr<SearchPage> SearchRuns(const SearchSpec& spec) = 0;
+  // Returns the token of the next page; empty: there are no more rows.
+  virtual absl::StatusOr<std::string> RunTable(const RunTableSpec& spec,
+                                               const TableSink& sink) = 0;
   virtual absl::StatusOr<Run> UpdateRun(const Uuid& run,
                                         const UpdateRunOptions& change) = 0;
   virtual absl::Status DeleteRun(const Uuid& run) = 0;

@@ -1,8 +1,9 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
 // engine_open.cc (life), engine_tracking.cc, engine_search.cc,
-// engine_ingest.cc, engine_quota.cc, engine_selection.cc, engine_read.cc,
-// engine_metrics.cc, engine_tail.cc, engine_keep.cc.
+// engine_table.cc, engine_values.cc, engine_ingest.cc, engine_quota.cc,
+// engine_selection.cc, engine_read.cc, engine_metrics.cc, engine_tail.cc,
+// engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -31,8 +32,9 @@
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
 #include "storage/query/lineage.h"
-#include "storage/query/query_gate.h"
 #include "storage/query/metric_matcher.h"
+#include "storage/query/query_gate.h"
+#include "storage/query/run_statistics.h"
 #include "storage/search/run_search.h"
 
 namespace waterflow::storage {
@@ -59,6 +61,8 @@ class EngineCore : public Engine, public SessionCatalog {
                                    uint32_t page_size,
                                    absl::string_view page_token) override;
   absl::StatusOr<SearchPage> SearchRuns(const SearchSpec& spec) override;
+  absl::StatusOr<std::string> RunTable(const RunTableSpec& spec,
+                                       const TableSink& sink) override;
   absl::StatusOr<Run> UpdateRun(const Uuid& run,
                                 const UpdateRunOptions& change) override;
   absl::Status DeleteRun(const Uuid& run) override;
@@ -153,6 +157,8 @@ class EngineCore : public Engine, public SessionCatalog {
   // Waits until everything logged so far is durable.
   absl::Status Barrier() { return committer_.CommitAndWait({}); }
   Run ToRun(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // As it reads: LOST when it is silent.
+  RunStatus StatusOf(const RunState& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK; or UNAVAILABLE once closing has begun.
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -199,14 +205,65 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<std::vector<RunIndex::Column>> ReadColumns(
       const SearchQuery& query, const absl::flat_hash_set<ProjectId>* projects,
       const std::function<bool()>& cancelled);
-  // Whether each of these runs, or what it was forked from, ever logged one of
-  // the metrics in question.
-  std::vector<bool> HaveAny(const SearchQuery& query,
-                            absl::Span<const RunIndex::Unread> unread);
-  // Last values of these metrics of a run, each reduced over the workers;
-  // absent: it has none.
-  absl::StatusOr<std::vector<std::optional<double>>> ReducedLastValues(
-      const Uuid& run, const std::vector<std::string>& metrics);
+  // Calls `take` with the runs of a page of a search, while the index stands
+  // still, and returns the token of the next page.
+  using PageTaker = std::function<void(
+      const std::vector<uint32_t>& rows, const SearchQuery& query,
+      const std::vector<RunIndex::Column>& columns)>;
+  absl::StatusOr<std::string> FindPage(const SearchSpec& spec,
+                                       const PageTaker& take);
+
+  // Metrics of runs as single numbers (engine_values.cc).
+  struct WantedValues {
+    RunId run;
+    Uuid id;
+    std::vector<uint32_t> fields;  // of metrics
+  };
+  using Values = std::vector<std::optional<double>>;
+  // For each run its fields' values; absent: it has none. No lock is held while
+  // they are read.
+  absl::StatusOr<std::vector<Values>> ReadValues(
+      const std::vector<Field>& fields, absl::Span<const WantedValues> wanted,
+      const std::function<bool()>& cancelled);
+  // How a field is read of one run.
+  struct FieldReading {
+    std::optional<MetricId> metric;  // absent: the run has no value of it
+    Statistic statistic = Statistic::kLast;
+    Reduction reduction = Reduction::kMean;
+    Goal goal = Goal::kUnspecified;  // of best_of
+  };
+  std::vector<std::vector<FieldReading>> ReadingsOf(
+      const std::vector<Field>& fields, absl::Span<const WantedValues> wanted);
+  absl::Status ReadRunValues(const std::vector<Field>& fields,
+                             const WantedValues& wanted,
+                             const std::vector<FieldReading>& readings,
+                             const std::function<bool()>& cancelled,
+                             Values* values);
+  // Of some metrics of a run, ascending.
+  using RunStatistics = std::vector<std::optional<MetricStatistics>>;
+  absl::StatusOr<RunStatistics> DeriveStatistics(
+      const Uuid& run, const std::vector<MetricId>& metrics);
+  absl::StatusOr<std::optional<double>> ReadAtBest(
+      const Uuid& run, const Field& field, Goal goal,
+      const std::function<bool()>& cancelled);
+
+  // Tables (engine_table.cc).
+  struct TableRow {
+    RunId run;
+    Uuid id;
+    Values known;  // of metrics, by column: first what the search read
+  };
+  absl::Status SendTable(const RunTableSpec& spec,
+                         const std::vector<Field>& columns,
+                         std::vector<TableRow> rows, const TableSink& sink);
+  // Adds a row to the part, unless the run is gone, and its texts to
+  // *text_bytes.
+  void FillRow(const TableRow& row, const std::vector<Field>& columns,
+               RunTablePart* part, size_t* text_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddAttribute(const RunState& state, Attribute attribute,
+                    TableColumn* column, size_t* text_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<FoundRun> ToFoundRuns(
       const std::vector<uint32_t>& rows, const SearchQuery& query,
       const std::vector<RunIndex::Column>& columns)

@@ -5,49 +5,18 @@
 // waits for many of them, the first one after a start, holds up only searches
 // that need values too.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "storage/engine_core.h"
 #include "storage/model/limits.h"
-#include "storage/query/accumulator.h"
 
 namespace waterflow::storage {
 namespace {
 
 // Runs that are looked at under one hold of a lock.
 constexpr size_t kStretch = 1024;
-
-// The values of all workers as one. What is not finite is left out; where
-// nothing is finite, the infinity that all agree on, or NaN.
-class ReducedValue {
- public:
-  void Add(double value) {
-    if (std::isfinite(value)) {
-      finite_ = true;
-    } else if (!other_.has_value() || *other_ == value) {
-      other_ = value;
-    } else {
-      other_ = std::numeric_limits<double>::quiet_NaN();
-    }
-    values_.Add(0, value, 0);
-    empty_ = false;
-  }
-  std::optional<double> Finish(Reduction reduction) const {
-    if (empty_) return std::nullopt;
-    if (!finite_) return other_;
-    return values_.Finish(reduction).value;
-  }
-
- private:
-  BucketAccumulator values_;
-  std::optional<double> other_;
-  bool finite_ = false;
-  bool empty_ = true;
-};
 
 bool Asks(const SearchQuery& query, Attribute attribute) {
   return std::any_of(
@@ -71,6 +40,20 @@ absl::Status CheckSearchSpec(const SearchSpec& spec) {
 }  // namespace
 
 absl::StatusOr<SearchPage> EngineCore::SearchRuns(const SearchSpec& spec) {
+  SearchPage page;
+  absl::StatusOr<std::string> next = FindPage(
+      spec, [&](const std::vector<uint32_t>& rows, const SearchQuery& query,
+                const std::vector<RunIndex::Column>& columns)
+                ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                  page.runs = ToFoundRuns(rows, query, columns);
+                });
+  if (!next.ok()) return next.status();
+  page.next_page_token = *std::move(next);
+  return page;
+}
+
+absl::StatusOr<std::string> EngineCore::FindPage(const SearchSpec& spec,
+                                                 const PageTaker& take) {
   if (absl::Status s = CheckSearchSpec(spec); !s.ok()) return s;
   absl::StatusOr<SearchQuery> query = ParseSearch(spec.filter, spec.order_by);
   if (!query.ok()) return query.status();
@@ -118,15 +101,14 @@ absl::StatusOr<SearchPage> EngineCore::SearchRuns(const SearchSpec& spec) {
                 spec.page_size == 0 ? kDefaultSearchPageSize : spec.page_size,
                 spec.cancelled);
   if (!found.ok()) return found.status();
-  SearchPage page;
-  page.runs = ToFoundRuns(found->rows, *query, *columns);
+  take(found->rows, *query, *columns);
+  std::string next;
   if (found->more) {
-    page.next_page_token =
-        EncodePageToken(runs.PlaceOf(found->rows.back()), search);
+    next = EncodePageToken(runs.PlaceOf(found->rows.back()), search);
   }
   columns->clear();
   index_.Trim();
-  return page;
+  return next;
 }
 
 std::vector<FoundRun> EngineCore::ToFoundRuns(
@@ -143,7 +125,11 @@ std::vector<FoundRun> EngineCore::ToFoundRuns(
       if (columns[i].metric == nullptr) continue;
       const FieldValue value = columns[i].metric->Get(row);
       if (value.missing()) continue;
-      run.metrics.emplace_back(query.fields[i].key, value.number);
+      const Field& field = query.fields[i];
+      const bool plain = field.statistic == Statistic::kLast &&
+                         field.reduction == Reduction::kDefault;
+      run.metrics.emplace_back(plain ? field.key : ToString(field),
+                               value.number);
     }
   }
   return found;
@@ -229,88 +215,27 @@ absl::StatusOr<std::vector<RunIndex::Column>> EngineCore::ReadColumns(
       ids.push_back(index_.rows()[u.row].id);
     }
   }
-  // Values of a stretch, as Unread::columns names them.
-  std::vector<std::vector<std::optional<double>>> read;
+  std::vector<WantedValues> wanted;
   for (size_t begin = 0; begin < unread.size(); begin += kStretch) {
     const auto stretch = absl::MakeSpan(unread).subspan(begin, kStretch);
-    read.assign(stretch.size(), {});
-    const std::vector<bool> have = HaveAny(query, stretch);
+    wanted.clear();
     for (size_t i = 0; i < stretch.size(); ++i) {
-      std::vector<std::string> metrics;
-      for (const uint32_t column : stretch[i].columns) {
-        metrics.push_back(query.fields[column].key);
-      }
-      read[i].resize(metrics.size());
-      if (!have[i]) continue;
-      if (cancelled != nullptr && cancelled()) {
-        return absl::CancelledError("the client left");
-      }
-      const Uuid& id = ids[begin + i];
-      absl::StatusOr<std::vector<std::optional<double>>> of_run =
-          ReducedLastValues(id, metrics);
-      if (absl::IsNotFound(of_run.status())) continue;  // deleted just now
-      if (!of_run.ok()) {
-        return absl::Status(
-            of_run.status().code(),
-            absl::StrCat("run ", id.ToHex(), ": ", of_run.status().message()));
-      }
-      read[i] = *std::move(of_run);
+      wanted.push_back({.run = stretch[i].run,
+                        .id = ids[begin + i],
+                        .fields = stretch[i].columns});
     }
+    const absl::StatusOr<std::vector<Values>> read =
+        ReadValues(query.fields, wanted, cancelled);
+    if (!read.ok()) return read.status();
     MutexLock lock(&index_mutex_);
     for (size_t i = 0; i < stretch.size(); ++i) {
       for (size_t c = 0; c < stretch[i].columns.size(); ++c) {
         index_.SetValue(stretch[i], columns[stretch[i].columns[c]].metric.get(),
-                        read[i][c]);
+                        (*read)[i][c]);
       }
     }
   }
   return columns;
-}
-
-std::vector<bool> EngineCore::HaveAny(
-    const SearchQuery& query, absl::Span<const RunIndex::Unread> unread) {
-  std::vector<bool> have;
-  have.reserve(unread.size());
-  MutexLock lock(&mutex_);
-  std::vector<std::optional<MetricId>> ids;
-  for (const Field& field : query.fields) {
-    ids.push_back(catalog_.FindMetric(field.key));
-  }
-  for (const RunIndex::Unread& u : unread) {
-    const RunState* const state = catalog_.FindRun(u.run);
-    bool any = false;
-    if (state != nullptr) {
-      for (const RunState* of : LineageStates(*state)) {
-        for (const uint32_t column : u.columns) {
-          any = any ||
-                (ids[column].has_value() && of->places.contains(*ids[column]));
-        }
-      }
-    }
-    have.push_back(any);
-  }
-  return have;
-}
-
-absl::StatusOr<std::vector<std::optional<double>>>
-EngineCore::ReducedLastValues(const Uuid& run,
-                              const std::vector<std::string>& metrics) {
-  std::vector<std::optional<double>> reduced(metrics.size());
-  absl::StatusOr<Lineage> lineage = LineageOf(run, metrics, std::nullopt);
-  if (!lineage.ok()) return lineage.status();
-  if (lineage->metrics().empty()) return reduced;
-  absl::StatusOr<std::vector<LastValue>> values =
-      LineageReader(*lineage, database_.get(), &state_).ReadLastValues();
-  if (!values.ok()) return values.status();
-  for (const MetricView& metric : lineage->metrics()) {
-    ReducedValue value;
-    for (const LastValue& last : *values) {
-      if (last.metric == metric.name) value.Add(last.value);
-    }
-    const auto at = std::find(metrics.begin(), metrics.end(), metric.name);
-    reduced[at - metrics.begin()] = value.Finish(metric.reduction);
-  }
-  return reduced;
 }
 
 absl::flat_hash_set<uint32_t> EngineCore::LostRows() {

@@ -32,12 +32,19 @@ Run EngineCore::ToRun(const RunState& state) {
   const RunActivity activity = state_.activity(state.id);
   run.row_count = activity.rows;
   run.value_count = activity.values;
-  if (run.status == RunStatus::kRunning &&
-      IsSilent(activity.last_seen_ns, run.updated_ns,
-               absl::GetCurrentTimeNanos())) {
-    run.status = RunStatus::kLost;
-  }
+  run.status = StatusOf(state);
   return run;
+}
+
+RunStatus EngineCore::StatusOf(const RunState& state) {
+  const RunStatus status = state.value.status;
+  if (status != RunStatus::kRunning) return status;
+  const RunId run = state.id;
+  const int64_t last_seen_ns = state_.LastSeen({&run, 1})[0];
+  return IsSilent(last_seen_ns, state.value.updated_ns,
+                  absl::GetCurrentTimeNanos())
+             ? RunStatus::kLost
+             : status;
 }
 
 bool EngineCore::IsSilent(int64_t last_seen_ns, int64_t updated_ns,

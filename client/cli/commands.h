@@ -21,6 +21,7 @@ struct Session {
 
 void AddProjectCommand(CLI::App& app, Session* session);
 void AddRunCommand(CLI::App& app, Session* session);
+void AddRunTableCommand(CLI::App& run, Session* session);  // below `run`
 void AddMetricCommand(CLI::App& app, Session* session);
 void AddQueryCommand(CLI::App& app, Session* session);
 void AddTailCommand(CLI::App& app, Session* session);

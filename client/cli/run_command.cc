@@ -1,4 +1,4 @@
-// waterflow run list | show | delete
+// waterflow run list | show | delete; `table` has a file of its own.
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
@@ -154,13 +154,16 @@ absl::Status Delete(Api& api, const std::vector<std::string>& names) {
 }  // namespace
 
 void AddRunCommand(CLI::App& app, Session* session) {
-  CLI::App* run = app.add_subcommand("run", "List, show and delete runs");
+  CLI::App* run =
+      app.add_subcommand("run", "List, compare, show and delete runs");
   run->require_subcommand(1);
   run->footer(
       "Examples:\n"
       "  waterflow run list --project trace\n"
       "  waterflow run list --filter \"metrics.loss < 0.3 and params.lr = "
       "'1e-4'\" --order-by metrics.loss --limit 20\n"
+      "  waterflow run table --column params.lr --column "
+      "'min(metrics.loss)'\n"
       "  waterflow run show lm_base\n"
       "  waterflow run delete 3f2a91c0");
 
@@ -184,6 +187,8 @@ void AddRunCommand(CLI::App& app, Session* session) {
   list->callback([=] {
     session->action = [=](Api& api) { return List(api, *selection); };
   });
+
+  AddRunTableCommand(*run, session);
 
   CLI::App* show = run->add_subcommand("show", "Everything known about a run");
   auto name = std::make_shared<std::string>();

@@ -168,6 +168,14 @@ grpc::Status QueryPassThrough::Read(grpc::ServerContext* context,
                     out);
 }
 
+grpc::Status QueryPassThrough::RunTable(
+    grpc::ServerContext* context, const v1::RunTableRequest* request,
+    grpc::ServerWriter<v1::RunTableResponse>* out) {
+  const auto call = grpc::ClientContext::FromServerContext(*context);
+  return PassStream(address_, call.get(), stub_->RunTable(call.get(), *request),
+                    out);
+}
+
 grpc::Status QueryPassThrough::Tail(grpc::ServerContext* context,
                                     const v1::TailRequest* request,
                                     grpc::ServerWriter<v1::TailResponse>* out) {

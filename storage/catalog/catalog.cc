@@ -132,6 +132,10 @@ Project Catalog::ToProject(ProjectId project) const {
           .max_disk_bytes = state.value.max_disk_bytes};
 }
 
+const std::string& Catalog::ProjectName(ProjectId project) const {
+  return projects_.at(project).value.name;
+}
+
 std::vector<ProjectId> Catalog::ProjectsByName() const {
   std::vector<ProjectId> ids;
   for (const auto& [name, id] : project_names_) ids.push_back(id);

@@ -53,6 +53,7 @@ class Catalog {
   // Its runs must be gone.
   void EraseProject(ProjectId project, Changes* changes);
   Project ToProject(ProjectId project) const;
+  const std::string& ProjectName(ProjectId project) const;
   std::vector<ProjectId> ProjectsByName() const;
   size_t project_count() const { return projects_.size(); }
 

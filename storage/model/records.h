@@ -30,6 +30,17 @@ enum class Reduction : uint8_t {
   kDefault = 5,  // in a read: by the metric's own
 };
 
+// What of a metric's points is looked at, to make one number of a run: of each
+// worker's, then the workers are reduced.
+enum class Statistic : uint8_t {
+  kLast,  // of the greatest step, then time
+  kMin,
+  kMax,
+  kMean,
+  kBest,    // kMin or kMax, as the metric's goal says
+  kAtBest,  // the value at the step where another metric is best
+};
+
 struct Metric {
   std::string name;
   std::string unit;

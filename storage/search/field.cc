@@ -40,6 +40,44 @@ constexpr std::pair<absl::string_view, Attribute> kAttributes[] = {
     {"created_time", Attribute::kCreatedTime},
 };
 
+constexpr std::pair<absl::string_view, Statistic> kStatistics[] = {
+    {"last", Statistic::kLast}, {"min", Statistic::kMin},
+    {"max", Statistic::kMax},   {"mean", Statistic::kMean},
+    {"best", Statistic::kBest}, {"at_best", Statistic::kAtBest},
+};
+
+constexpr std::pair<absl::string_view, Reduction> kReductions[] = {
+    {"mean", Reduction::kMean},
+    {"sum", Reduction::kSum},
+    {"min", Reduction::kMin},
+    {"max", Reduction::kMax},
+};
+
+std::string Quote(absl::string_view key) {
+  return absl::StrCat("`", absl::StrReplaceAll(key, {{"`", "``"}}), "`");
+}
+
+template <typename Names, typename Value>
+absl::string_view NameOf(const Names& names, Value value) {
+  for (const auto& [name, known] : names) {
+    if (known == value) return name;
+  }
+  return "";
+}
+
+// `metric` is "metrics.KEY".
+std::string FunctionOf(const Field& field, absl::string_view metric) {
+  std::string text =
+      absl::StrCat(NameOf(kStatistics, field.statistic), "(", metric);
+  if (field.statistic == Statistic::kAtBest) {
+    absl::StrAppend(&text, ", metrics.", Quote(field.best_of));
+  }
+  if (field.reduction != Reduction::kDefault) {
+    absl::StrAppend(&text, ", ", NameOf(kReductions, field.reduction));
+  }
+  return absl::StrCat(text, ")");
+}
+
 }  // namespace
 
 FieldType TypeOf(const Field& field) {
@@ -71,6 +109,22 @@ std::optional<Field> FindAttribute(absl::string_view name) {
   return std::nullopt;
 }
 
+std::optional<Statistic> FindStatistic(absl::string_view name) {
+  for (const auto& [known, statistic] : kStatistics) {
+    if (known == name) return statistic;
+  }
+  return std::nullopt;
+}
+
+std::optional<Reduction> FindReduction(absl::string_view name) {
+  for (const auto& [known, reduction] : kReductions) {
+    if (known == name) return reduction;
+  }
+  return std::nullopt;
+}
+
+absl::string_view ReductionNames() { return "mean, sum, min or max"; }
+
 absl::string_view EntityNames() { return "metrics, params, tags, attributes"; }
 
 absl::string_view AttributeNames() {
@@ -95,8 +149,11 @@ std::string ToString(const Field& field) {
       }
       return "attributes";
   }
-  return absl::StrCat(prefix, ".`",
-                      absl::StrReplaceAll(field.key, {{"`", "``"}}), "`");
+  const std::string named = absl::StrCat(prefix, ".", Quote(field.key));
+  return field.statistic == Statistic::kLast &&
+                 field.reduction == Reduction::kDefault
+             ? named
+             : FunctionOf(field, named);
 }
 
 }  // namespace waterflow::storage

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "storage/model/records.h"
 
 namespace waterflow::storage {
 
@@ -28,6 +29,10 @@ struct Field {
   Entity entity = Entity::kAttribute;
   Attribute attribute = Attribute::kNone;
   std::string key;  // of a metric, param or tag
+  // Of a metric.
+  Statistic statistic = Statistic::kLast;
+  Reduction reduction = Reduction::kDefault;  // never kNone
+  std::string best_of{};  // of kAtBest, the metric that says where
 
   friend bool operator==(const Field&, const Field&) = default;
 };
@@ -48,11 +53,16 @@ std::optional<Entity> FindEntity(absl::string_view name);
 // MLflow shows as one. Absent: none.
 std::optional<Field> FindAttribute(absl::string_view name);
 
+// "min", "at_best"; and "mean", "sum", "min", "max" over workers.
+std::optional<Statistic> FindStatistic(absl::string_view name);
+std::optional<Reduction> FindReduction(absl::string_view name);
+
 // Names for messages.
 absl::string_view EntityNames();
 absl::string_view AttributeNames();
+absl::string_view ReductionNames();
 
-// As it is written in a filter, for messages.
+// As it is written in a filter.
 std::string ToString(const Field& field);
 
 }  // namespace waterflow::storage

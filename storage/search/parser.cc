@@ -61,6 +61,14 @@ class Parser {
     }
   }
 
+  // One field and nothing behind it.
+  bool ParseColumn() {
+    column_ = true;
+    uint32_t index = 0;
+    if (!Advance() || !FieldName(&index)) return false;
+    return token_.kind == Token::Kind::kEnd || Expected("the end");
+  }
+
  private:
   bool Fail(size_t at, absl::string_view message) {
     status_ = tokens_.ErrorAt(at, message);
@@ -145,8 +153,8 @@ class Parser {
     return true;
   }
 
-  // field := entity "." key | attribute. A key behind the dot, and an
-  // attribute, may be quoted.
+  // field := entity "." key | attribute | function. A key behind the dot, and
+  // an attribute, may be quoted.
   bool FieldName(uint32_t* index) {
     const size_t at = token_.at;
     absl::string_view word = token_.raw;
@@ -154,6 +162,9 @@ class Parser {
     if (token_.kind == Token::Kind::kWord) {
       const size_t dot = word.find('.');
       if (dot == absl::string_view::npos) {
+        if (const auto statistic = FindStatistic(word); statistic.has_value()) {
+          return Function(at, *statistic, index);
+        }
         field = FindAttribute(word);
         if (!field.has_value()) return UnknownField(at, word);
         if (!Advance()) return false;
@@ -165,20 +176,9 @@ class Parser {
                     absl::StrCat("unknown entity ", Quoted(word.substr(0, dot)),
                                  ", known: ", EntityNames()));
       }
-      std::string key(word.substr(dot + 1));
-      size_t key_at = at + dot + 1;
-      if (key.empty()) {
-        const size_t end = token_.end();
-        if (!Advance()) return false;
-        const bool quoted = token_.kind == Token::Kind::kBackquoted ||
-                            token_.kind == Token::Kind::kDoubleQuoted;
-        if (!quoted || token_.at != end) {
-          return Fail(end, "expected a key behind the dot");
-        }
-        key_at = token_.at;
-        key = token_.text;
-      }
-      if (!Advance()) return false;
+      std::string key;
+      size_t key_at = 0;
+      if (!KeyBehind(dot, &key, &key_at)) return false;
       if (*entity == Entity::kAttribute) {
         field = FindAttribute(key);
         if (!field.has_value()) return UnknownField(key_at, key);
@@ -195,6 +195,61 @@ class Parser {
       return AddField(at, *std::move(field), index);
     }
     return Expected("a field such as metrics.loss");
+  }
+
+  // The key of the word that has a dot there.
+  bool KeyBehind(size_t dot, std::string* key, size_t* key_at) {
+    *key = std::string(token_.raw.substr(dot + 1));
+    *key_at = token_.at + dot + 1;
+    if (key->empty()) {
+      const size_t end = token_.end();
+      if (!Advance()) return false;
+      const bool quoted = token_.kind == Token::Kind::kBackquoted ||
+                          token_.kind == Token::Kind::kDoubleQuoted;
+      if (!quoted || token_.at != end) {
+        return Fail(end, "expected a key behind the dot");
+      }
+      *key_at = token_.at;
+      *key = token_.text;
+    }
+    return Advance();
+  }
+
+  // function := statistic "(" metric [ "," reduction ] ")"
+  //           | "at_best" "(" metric "," metric [ "," reduction ] ")"
+  bool Function(size_t at, Statistic statistic, uint32_t* index) {
+    if (statistic == Statistic::kAtBest && !column_) {
+      return Fail(at, "at_best() is for columns of a table only");
+    }
+    Field field{.entity = Entity::kMetric, .key = {}, .statistic = statistic};
+    if (!Advance()) return false;
+    if (!token_.Is("(")) return Expected("\"(\"");
+    if (!Advance() || !MetricName(&field.key)) return false;
+    if (statistic == Statistic::kAtBest) {
+      if (!token_.Is(",")) return Expected("\",\" and the metric that is best");
+      if (!Advance() || !MetricName(&field.best_of)) return false;
+    }
+    if (token_.Is(",")) {
+      if (!Advance()) return false;
+      const auto reduction = FindReduction(token_.raw);
+      if (!reduction.has_value()) return Expected(ReductionNames());
+      field.reduction = *reduction;
+      if (!Advance()) return false;
+    }
+    if (!token_.Is(")")) return Expected("\",\" or \")\"");
+    return Advance() && AddField(at, std::move(field), index);
+  }
+
+  bool MetricName(std::string* key) {
+    const size_t dot = token_.raw.find('.');
+    if (token_.kind != Token::Kind::kWord || dot == absl::string_view::npos ||
+        FindEntity(token_.raw.substr(0, dot)) != Entity::kMetric) {
+      return Expected("a metric such as metrics.loss");
+    }
+    size_t at = 0;
+    if (!KeyBehind(dot, key, &at)) return false;
+    absl::Status s = CheckName("key", *key, 1, kMaxMetricNameBytes);
+    return s.ok() || Fail(at, s.message());
   }
 
   bool UnknownField(size_t at, absl::string_view name) {
@@ -328,6 +383,7 @@ class Parser {
   std::vector<FilterNode> nodes_;
   std::vector<Comparison> comparisons_;
   uint32_t depth_ = 0;
+  bool column_ = false;  // a column is parsed
 };
 
 absl::Status Within(absl::string_view what, const absl::Status& status) {
@@ -368,6 +424,14 @@ absl::StatusOr<SearchQuery> ParseSearch(
     if (!status.ok()) return Within(absl::StrCat("order_by[", i, "]"), status);
   }
   return query;
+}
+
+absl::StatusOr<Field> ParseColumn(absl::string_view column) {
+  if (absl::Status s = CheckText(column); !s.ok()) return s;
+  std::vector<Field> fields;
+  Parser parser(column, &fields);
+  if (!parser.ParseColumn()) return parser.status();
+  return std::move(fields[0]);
 }
 
 }  // namespace waterflow::storage

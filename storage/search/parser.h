@@ -38,6 +38,10 @@ struct SearchQuery {
 absl::StatusOr<SearchQuery> ParseSearch(absl::string_view filter,
                                         absl::Span<const std::string> order_by);
 
+// One field by itself, what a column of a table shows. Of all that a filter may
+// name, and at_best(metrics.A, metrics.B) too.
+absl::StatusOr<Field> ParseColumn(absl::string_view column);
+
 }  // namespace waterflow::storage
 
 #endif  // WATERFLOW_STORAGE_SEARCH_PARSER_H_

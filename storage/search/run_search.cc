@@ -9,26 +9,6 @@ namespace {
 // How many rows are looked at between two looks at `cancelled`.
 constexpr uint32_t kStretch = 4096;
 
-absl::string_view StatusName(RunStatus status) {
-  switch (status) {
-    case RunStatus::kRunning:
-      return "RUNNING";
-    case RunStatus::kScheduled:
-      return "SCHEDULED";
-    case RunStatus::kFinished:
-      return "FINISHED";
-    case RunStatus::kFailed:
-      return "FAILED";
-    case RunStatus::kKilled:
-      return "KILLED";
-    case RunStatus::kLost:
-      return "LOST";
-    case RunStatus::kUnspecified:
-      break;
-  }
-  return "";
-}
-
 // The later start first, then the smaller id.
 std::strong_ordering CompareTies(int64_t start_a, const Uuid& id_a,
                                  int64_t start_b, const Uuid& id_b) {
@@ -52,6 +32,26 @@ class RowFields : public RunFields {
 };
 
 }  // namespace
+
+absl::string_view StatusName(RunStatus status) {
+  switch (status) {
+    case RunStatus::kRunning:
+      return "RUNNING";
+    case RunStatus::kScheduled:
+      return "SCHEDULED";
+    case RunStatus::kFinished:
+      return "FINISHED";
+    case RunStatus::kFailed:
+      return "FAILED";
+    case RunStatus::kKilled:
+      return "KILLED";
+    case RunStatus::kLost:
+      return "LOST";
+    case RunStatus::kUnspecified:
+      break;
+  }
+  return "";
+}
 
 FieldValue SearchPlace::Value::Get() const {
   FieldValue got = value;

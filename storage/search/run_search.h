@@ -68,6 +68,9 @@ class RunSearch {
   const Source& source_;
 };
 
+// As a filter writes it; empty for one that is none.
+absl::string_view StatusName(RunStatus status);
+
 // A place as a text that a client hands back. It is bound to one search: the
 // same projects, filter and order.
 std::string EncodePageToken(const SearchPlace& place, uint64_t search);

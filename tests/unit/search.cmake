@@ -4,3 +4,4 @@ target_compile_definitions(search_test PRIVATE
                            WATERFLOW_SEARCH_DOC="${CMAKE_SOURCE_DIR}/docs/search.md")
 
 waterflow_test(engine_search_test unit SOURCES engine_search_test.cc LIBS storage_engine)
+waterflow_test(engine_table_test unit SOURCES engine_table_test.cc LIBS storage_engine)

@@ -1,0 +1,17 @@
+// Questions over runs, between the messages of query.proto and the structs of
+// storage/.
+#ifndef WATERFLOW_SERVER_CONVERT_RUNS_H_
+#define WATERFLOW_SERVER_CONVERT_RUNS_H_
+
+#include "storage/run_table.h"
+#include "waterflow/v1/query.pb.h"
+
+namespace waterflow::server {
+
+// Without `cancelled`, which is the call's.
+storage::RunTableSpec FromProto(const v1::RunTableRequest& request);
+void ToProto(const storage::RunTablePart& part, v1::RunTableResponse* out);
+
+}  // namespace waterflow::server
+
+#endif  // WATERFLOW_SERVER_CONVERT_RUNS_H_
