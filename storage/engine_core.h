@@ -31,6 +31,7 @@
 #include "storage/keep/periodic.h"
 #include "storage/keep/retention.h"
 #include "storage/model/mutex.h"
+#include "storage/query/kept_latest.h"
 #include "storage/query/lineage.h"
 #include "storage/query/metric_matcher.h"
 #include "storage/query/query_gate.h"
@@ -227,22 +228,47 @@ class EngineCore : public Engine, public SessionCatalog {
       const std::function<bool()>& cancelled);
   // How a field is read of one run.
   struct FieldReading {
-    std::optional<MetricId> metric;  // absent: the run has no value of it
+    bool exists = false;  // else the run has no value of it
+    uint32_t metric = 0;  // in Readings::metrics
     Statistic statistic = Statistic::kLast;
     Reduction reduction = Reduction::kMean;
     Goal goal = Goal::kUnspecified;  // of best_of
   };
-  std::vector<std::vector<FieldReading>> ReadingsOf(
-      const std::vector<Field>& fields, absl::Span<const WantedValues> wanted);
-  absl::Status ReadRunValues(const std::vector<Field>& fields,
-                             const WantedValues& wanted,
-                             const std::vector<FieldReading>& readings,
-                             const std::function<bool()>& cancelled,
-                             Values* values);
-  // Of some metrics of a run, ascending.
+  struct RunReading {
+    std::vector<FieldReading> fields;  // WantedValues::fields
+    bool any = false;                  // has one of them
+    // What it is made of: storage/format/latest.h. Empty: not all is sealed.
+    std::string source;
+  };
+  struct Readings {
+    std::vector<MetricId> metrics;  // of all fields, ascending
+    std::vector<RunReading> runs;
+  };
+  Readings ReadingsOf(const std::vector<Field>& fields,
+                      absl::Span<const WantedValues> wanted);
+  // `states` is the run and what it was forked from.
+  static FieldReading ReadingOf(const Field& field,
+                                absl::Span<const RunState* const> states,
+                                MetricId metric,
+                                std::optional<MetricId> best_of);
+  std::string SourceOf(absl::Span<const RunState* const> states)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // From what is kept of the run, or from its rows: then it is added to
+  // `derived`.
+  absl::Status ReadStatistics(const Readings& readings,
+                              const WantedValues& wanted,
+                              const RunReading& reading, KeptLatest* kept,
+                              std::vector<DerivedRun>* derived, Values* values);
   using RunStatistics = std::vector<std::optional<MetricStatistics>>;
   absl::StatusOr<RunStatistics> DeriveStatistics(
       const Uuid& run, const std::vector<MetricId>& metrics);
+  // Keeps what was derived, as far as it is still right.
+  void Keep(std::vector<DerivedRun> derived);
+  absl::Status ReadAllAtBest(const std::vector<Field>& fields,
+                             const WantedValues& wanted,
+                             const RunReading& reading,
+                             const std::function<bool()>& cancelled,
+                             Values* values);
   absl::StatusOr<std::optional<double>> ReadAtBest(
       const Uuid& run, const Field& field, Goal goal,
       const std::function<bool()>& cancelled);

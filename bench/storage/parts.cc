@@ -28,8 +28,8 @@ const std::vector<StoragePart>& StorageParts() {
   static const auto* const kParts = new std::vector<StoragePart>{
       {"disk", MeasureDisk},         {"memory", MeasureMemory},
       {"recovery", MeasureRecovery}, {"read", MeasureReads},
-      {"search", MeasureSearch},     {"writes", MeasureWrites},
-      {"small", MeasureSmall},
+      {"search", MeasureSearch},     {"table", MeasureTable},
+      {"writes", MeasureWrites},     {"small", MeasureSmall},
   };
   return *kParts;
 }

@@ -32,6 +32,8 @@ Figures MeasureRecovery(const StorageOptions& options);
 Figures MeasureReads(const StorageOptions& options);
 // Searches over many runs.
 Figures MeasureSearch(const StorageOptions& options);
+// Tables of runs.
+Figures MeasureTable(const StorageOptions& options);
 // Bytes written per byte that comes in, merges included.
 Figures MeasureWrites(const StorageOptions& options);
 // Keys that small and slow series leave behind.

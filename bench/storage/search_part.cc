@@ -1,5 +1,5 @@
 // Searching many runs by a metric reduced over their workers: from memory, when
-// runs got new values, and for the first time after a start.
+// runs got new values, for the first time ever, and after the next start.
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -110,14 +110,13 @@ Figures MeasureSearch(const StorageOptions& options) {
   }
   auto store = Store::Open(engine_options);
   if (!store.ok()) return store.status();
-  storage::Engine& engine = *(*store)->engine();
 
   std::vector<Figure> figures;
   const std::string of = absl::StrCat(runs, " runs x ", kWorkers, " workers: ");
   const auto measure = [&](const std::string& what,
                            const storage::SearchSpec& spec, int times,
                            std::optional<double> at_most) {
-    absl::StatusOr<double> ms = SearchMs(engine, spec, times);
+    absl::StatusOr<double> ms = SearchMs(*(*store)->engine(), spec, times);
     if (!ms.ok()) return ms.status();
     figures.push_back(
         {.what = of + what, .value = *ms, .unit = "ms", .at_most = at_most});
@@ -134,10 +133,7 @@ Figures MeasureSearch(const StorageOptions& options) {
   const Question questions[] = {
       {"newest 100, the first search after a start", Spec("", {}), 1, {}},
       {"newest 100", Spec("", {}), 21, 30},
-      {"filter and sort by a metric, its first search after a start",
-       by_metric,
-       1,
-       {}},
+      {"filter and sort by a metric, its first search ever", by_metric, 1, {}},
       {"filter and sort by a metric", by_metric, 21, 30},
       {"filter by metric, param and tag, sort by metric and param",
        Spec("metrics.loss < 0.6 and params.lr = '1e-4' and tags.team ILIKE "
@@ -155,6 +151,15 @@ Figures MeasureSearch(const StorageOptions& options) {
       return s;
     }
   }
+  (*store).reset();
+  store = Store::Open(engine_options);
+  if (!store.ok()) return store.status();
+  if (absl::Status s = measure("by a metric, the first search after a start",
+                               by_metric, 1, {});
+      !s.ok()) {
+    return s;
+  }
+  storage::Engine& engine = *(*store)->engine();
   const uint32_t changed = runs / 100;
   for (uint32_t i = 0; i < changed; ++i) {
     const uint32_t run = i * 100;

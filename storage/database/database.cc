@@ -27,8 +27,8 @@ namespace {
 
 // In the order of Family. "default" is there because RocksDB insists on it; it
 // serves as meta.
-constexpr const char* kFamilyNames[] = {"default", "catalog", "log",
-                                        "axis",    "blocks",  "summaries"};
+constexpr const char* kFamilyNames[] = {"default", "catalog",   "log",   "axis",
+                                        "blocks",  "summaries", "latest"};
 
 // Half of the memory for two, so that most records are trimmed before their
 // memtable is flushed, and are never written a second time.
@@ -99,6 +99,10 @@ rocksdb::ColumnFamilyOptions MakeFamilyOptions(
       cf.write_buffer_size = LogMemtableBytes(options);
       cf.compression = rocksdb::kNoCompression;
       break;
+    case Family::kLatest:
+      // Doubles, read often.
+      cf.compression = rocksdb::kNoCompression;
+      break;
     case Family::kAxis:
     case Family::kBlocks:
       // Chunks are compressed already.
@@ -164,9 +168,12 @@ absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
 
 std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
     const rocksdb::DBOptions& db_options, const EngineOptions& options,
-    const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new) {
+    const std::shared_ptr<rocksdb::Cache>& cache, bool read_only,
+    bool* is_new) {
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (size_t i = 0; i < std::size(kFamilyNames); ++i) {
+  const size_t ours = read_only ? static_cast<size_t>(Family::kLatest)
+                                : std::size(kFamilyNames);
+  for (size_t i = 0; i < ours; ++i) {
     families.emplace_back(
         kFamilyNames[i],
         MakeFamilyOptions(static_cast<Family>(i), options, cache));
@@ -178,8 +185,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Database::Families(
       !rocksdb::DB::ListColumnFamilies(db_options, options.data_dir, &existing)
            .ok();
   for (const std::string& name : existing) {
-    if (std::find(std::begin(kFamilyNames), std::end(kFamilyNames), name) ==
-        std::end(kFamilyNames)) {
+    const auto* const end = kFamilyNames + ours;
+    if (std::find(std::begin(kFamilyNames), end, name) == end) {
       families.emplace_back(name, rocksdb::ColumnFamilyOptions());
     }
   }
@@ -204,8 +211,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(
     return ToStatus(s, absl::StrCat("data directory ", options.data_dir));
   }
   bool is_new = false;
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families =
-      Families(db_options, options, database->cache_, &is_new);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(
+      db_options, options, database->cache_, /*read_only=*/false, &is_new);
   const rocksdb::Status opened =
       rocksdb::DB::Open(db_options, options.data_dir, families,
                         &database->families_, OpenedInto(&database->db_));
@@ -244,7 +251,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::OpenReadOnly(
   bool is_new = false;
   const rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(
       db_options, options.data_dir,
-      Families(db_options, options, database->cache_, &is_new),
+      Families(db_options, options, database->cache_, /*read_only=*/true,
+               &is_new),
       &database->families_, OpenedInto(&database->db_));
   if (!opened.ok()) {
     return ToStatus(opened, absl::StrCat("open ", options.data_dir));

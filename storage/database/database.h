@@ -25,7 +25,15 @@
 
 namespace waterflow::storage {
 
-enum class Family { kMeta, kCatalog, kLog, kAxis, kBlocks, kSummaries };
+enum class Family {
+  kMeta,
+  kCatalog,
+  kLog,
+  kAxis,
+  kBlocks,
+  kSummaries,
+  kLatest,  // derived; not there in a store that is opened read-only
+};
 
 // The families that hold generations.
 inline constexpr std::array kGenerationFamilies = {
@@ -146,10 +154,12 @@ class Database {
   explicit Database(const EngineOptions& options);
   absl::Status CheckFormat(bool is_new);
   absl::Status WriteFormatVersion();
-  // The families of this store: ours, then those of a newer format.
+  // The families of this store: ours, then those of a newer format. Read-only,
+  // kLatest is one of the latter, for an older store lacks it.
   static std::vector<rocksdb::ColumnFamilyDescriptor> Families(
       const rocksdb::DBOptions& db_options, const EngineOptions& options,
-      const std::shared_ptr<rocksdb::Cache>& cache, bool* is_new);
+      const std::shared_ptr<rocksdb::Cache>& cache, bool read_only,
+      bool* is_new);
   // Whether the disk could take what RocksDB writes when it goes on.
   absl::Status ProbeDisk() const;
   absl::Status IngestFiles(const std::array<std::string, 3>& files);

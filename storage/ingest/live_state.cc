@@ -540,6 +540,18 @@ void LiveState::Seen(RunId run, WorkerId worker, int64_t now_ns) {
   activity_[run].Seen(worker, now_ns);
 }
 
+LiveState::RunRows LiveState::CountRows(RunId run) {
+  MutexLock lock(&mutex_);
+  const auto holds = [run](const Unsealed& unsealed) {
+    const auto it = unsealed.tables.lower_bound({run, SchemaId{0}});
+    return it != unsealed.tables.end() && it->first.first == run;
+  };
+  const auto it = activity_.find(run);
+  return {
+      .rows = it == activity_.end() ? 0 : it->second.rows,
+      .unsealed = holds(*open_) || (sealing_ != nullptr && holds(*sealing_))};
+}
+
 std::vector<int64_t> LiveState::LastSeen(absl::Span<const RunId> runs) {
   std::vector<int64_t> seen;
   seen.reserve(runs.size());

@@ -164,6 +164,12 @@ class LiveState {
   // Rows of each worker of a run.
   absl::flat_hash_map<WorkerId, uint64_t> worker_rows(RunId run);
   void Seen(RunId run, WorkerId worker, int64_t now_ns);
+  // How many rows a run has, and whether some of them are in no generation yet.
+  struct RunRows {
+    uint64_t rows = 0;
+    bool unsealed = false;
+  };
+  RunRows CountRows(RunId run);
   // When each was last heard of; 0: nothing is known.
   std::vector<int64_t> LastSeen(absl::Span<const RunId> runs);
   // Runs of which rows became visible since they were last named here.

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "storage/format/bytes.h"
 #include "storage/format/keys.h"
+#include "storage/format/latest.h"
 #include "storage/ingest/generation_writer.h"
 #include "storage/ingest/head_source.h"
 #include "storage/model/memory_plan.h"
@@ -196,6 +197,7 @@ absl::Status Sealer::CommitSeal(std::shared_ptr<const Generation> generation) {
     for (const CatalogKind kind : kKindsOfRun) {
       erase(Family::kCatalog, CatalogKey(kind, run.value));
     }
+    batch.Delete(database_->family(Family::kLatest), LatestKey(run));
   }
   if (generation != nullptr) {
     batch.Put(meta, MetaGenerationKey(generation->id), generation->Encode());

@@ -33,6 +33,8 @@ absl::string_view FamilyName(Family family) {
       return "blocks";
     case Family::kSummaries:
       return "summaries";
+    case Family::kLatest:
+      return "latest";
   }
   return "";
 }

@@ -4,7 +4,7 @@
 //
 //   heads            2 x 1/8: those that fill, and those that are being sealed
 //   log memtable     2 x 1/4: the one that fills, and the one being flushed
-//   other memtables  4 x 1/64
+//   other memtables  6 x 1/64
 //   search           1/32: columns of the run index
 //   block cache      the rest, with the files' indexes in it
 //
@@ -22,12 +22,12 @@ struct MemoryPlan {
   // Heads are sealed at this size; ingest waits at twice that.
   uint64_t seal_bytes = 0;
   uint64_t log_memtable_bytes = 0;
-  uint64_t small_memtable_bytes = 0;  // of meta and of catalog
+  uint64_t small_memtable_bytes = 0;  // of meta, catalog and latest
   uint64_t search_bytes = 0;
   uint64_t cache_bytes = 0;
 
   uint64_t total() const {
-    return 2 * seal_bytes + 2 * log_memtable_bytes + 4 * small_memtable_bytes +
+    return 2 * seal_bytes + 2 * log_memtable_bytes + 6 * small_memtable_bytes +
            search_bytes + cache_bytes;
   }
 };

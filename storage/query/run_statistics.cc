@@ -1,7 +1,9 @@
 #include "storage/query/run_statistics.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace waterflow::storage {

@@ -23,6 +23,7 @@ int Batch(const uint8_t* input, size_t size);
 int Axis(const uint8_t* input, size_t size);
 int Block(const uint8_t* input, size_t size);
 int Summaries(const uint8_t* input, size_t size);
+int Latest(const uint8_t* input, size_t size);
 
 // Input: the value of a log group; any value of the catalog.
 int LogGroup(const uint8_t* input, size_t size);

@@ -5,8 +5,10 @@
 
 #include "storage/format/axis.h"
 #include "storage/format/block.h"
+#include "storage/format/bytes.h"
 #include "storage/format/catalog_record.h"
 #include "storage/format/checksum.h"
+#include "storage/format/latest.h"
 #include "storage/format/log_record.h"
 #include "storage/format/summary.h"
 #include "tests/fuzz/entries.h"
@@ -85,6 +87,20 @@ int Summaries(const uint8_t* input, size_t size) {
       if (strip.known) all.Merge(strip.all);
       for (const storage::Summary& span : strip.spans) all.Merge(span);
     }
+  }
+  return 0;
+}
+
+int Latest(const uint8_t* input, size_t size) {
+  const std::string value = Checksummed(input, size);
+  storage::ByteReader in(value);
+  const std::string source(in.String());
+  storage::LatestReader reader;
+  if (!in.ok() || !reader.Open(value, source)) return 0;
+  storage::LatestEntry entry;
+  // An entry takes bytes, or a reader would never end.
+  for (size_t entries = 0; reader.Next(&entry); ++entries) {
+    if (entries > size) std::abort();
   }
   return 0;
 }

@@ -124,6 +124,7 @@ TEST(FuzzTest, BatchesFromAnEnemy) { RunEntry("batch", Batch); }
 TEST(FuzzTest, AxesFromAnEnemy) { RunEntry("axis", Axis); }
 TEST(FuzzTest, BlocksFromAnEnemy) { RunEntry("block", Block); }
 TEST(FuzzTest, SummariesFromAnEnemy) { RunEntry("summaries", Summaries); }
+TEST(FuzzTest, LatestFromAnEnemy) { RunEntry("latest", Latest); }
 TEST(FuzzTest, LogGroupsFromAnEnemy) { RunEntry("loggroup", LogGroup); }
 TEST(FuzzTest, CatalogValuesFromAnEnemy) {
   RunEntry("catalogvalue", CatalogValue);

@@ -15,6 +15,7 @@
 #include "storage/format/bytes.h"
 #include "storage/format/catalog_record.h"
 #include "storage/format/keys.h"
+#include "storage/format/latest.h"
 #include "storage/format/log_record.h"
 #include "storage/format/summary.h"
 #include "tests/golden/golden_file.h"
@@ -150,6 +151,32 @@ std::string ExampleFork() {
   return EncodeValue(run);
 }
 
+// A fork whose parent has two attempts: a metric that no worker has a point of,
+// one of one worker, one of several.
+std::string ExampleLatestSource() {
+  std::string source;
+  AppendLatestPart(
+      {.run = kRun, .rows = 300, .cut = std::nullopt, .hiding_steps = {}},
+      &source);
+  AppendLatestPart({.run = {2},
+                    .rows = 40,
+                    .cut = LatestPart::Cut{.last_attempt = 3, .steps_below = 9},
+                    .hiding_steps = {{2, -1}}},
+                   &source);
+  return source;
+}
+
+std::string ExampleLatest() {
+  MetricStatistics same;
+  for (MetricStatistics::Reduced& reduced : same.values) reduced.fill(2.5);
+  MetricStatistics each = same;
+  each.values[3] = {1, 2, 0.5, 1.5};
+  return EncodeLatest(ExampleLatestSource(),
+                      {{.metric = {1}, .statistics = std::nullopt},
+                       {.metric = {200}, .statistics = same},
+                       {.metric = {201}, .statistics = each}});
+}
+
 const std::map<std::string, std::function<std::string()>>& Examples() {
   static const auto* const examples =
       new std::map<std::string, std::function<std::string()>>{
@@ -196,6 +223,7 @@ const std::map<std::string, std::function<std::string()>>& Examples() {
            [] { return Abridged(ExampleSummaries(true).strips); }},
           {"spans, abridged",
            [] { return Abridged(ExampleSummaries(true).spans); }},
+          {"latest", ExampleLatest},
           {"catalog run", ExampleRun},
           {"catalog fork", ExampleFork},
           {"catalog lane",
@@ -270,6 +298,22 @@ TEST(GoldenStorage, ReadsWhatItWrote) {
   EXPECT_EQ(summaries->at(4).all.mean, 2.5);
   EXPECT_EQ(summaries->at(4).all.max, 2.5);
 
+  const std::string latest = ExampleLatest();
+  LatestReader reader;
+  ASSERT_TRUE(reader.Open(latest, ExampleLatestSource()));
+  LatestEntry entry;
+  ASSERT_TRUE(reader.Next(&entry));
+  EXPECT_EQ(entry.metric.value, 1u);
+  EXPECT_FALSE(entry.statistics.has_value());
+  ASSERT_TRUE(reader.Next(&entry));
+  EXPECT_EQ(entry.metric.value, 200u);
+  EXPECT_EQ(entry.statistics->Get(Statistic::kMax, Reduction::kSum), 2.5);
+  ASSERT_TRUE(reader.Next(&entry));
+  EXPECT_EQ(entry.statistics->Get(Statistic::kMean, Reduction::kSum), 2);
+  EXPECT_EQ(entry.statistics->Get(Statistic::kMean, Reduction::kMax), 1.5);
+  EXPECT_FALSE(reader.Next(&entry));
+  EXPECT_FALSE(reader.Open(latest, ""));
+
   RunValue run;
   ASSERT_TRUE(DecodeValue(ExampleRun(), &run));
   EXPECT_EQ(run.tags, (Tags{{"a", "b"}, {"c", ""}}));
@@ -334,7 +378,10 @@ TEST(GoldenStorage, ADamagedBitIsAlwaysFound) {
             [](std::string b) { return AxisBlock::Parse(b).ok(); }},
            {"block", [](std::string b) { return Block::Parse(b).ok(); }},
            {"summaries",
-            [](std::string b) { return SummaryBlock::Parse(b).ok(); }}}) {
+            [](std::string b) { return SummaryBlock::Parse(b).ok(); }},
+           {"latest", [](std::string b) {
+              return LatestReader().Open(b, ExampleLatestSource());
+            }}}) {
     const std::string bytes = Examples().at(name)();
     ASSERT_TRUE(parses(bytes)) << name;
     for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "tests/model/compare_table.h"
 #include "tests/unit/query_math_model.h"
 
 namespace waterflow::storage::model {
@@ -472,6 +473,9 @@ std::string CompareRun(Engine* engine, NaiveRun& run, uint64_t seed) {
         !d.empty()) {
       return in_run(d);
     }
+  }
+  if (std::string d = CompareTable(engine, run, random()); !d.empty()) {
+    return in_run(d);
   }
   LastValuesSpec last;
   last.run = run.id;
