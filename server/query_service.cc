@@ -82,6 +82,32 @@ grpc::Status QueryService::RunTable(
   return grpc::Status::OK;
 }
 
+grpc::Status QueryService::Bands(grpc::ServerContext* context,
+                                 const v1::BandsRequest* request,
+                                 grpc::ServerWriter<v1::BandsResponse>* out) {
+  absl::StatusOr<storage::BandsSpec> spec = FromProto(*request);
+  if (!spec.ok()) return ToGrpc(spec.status());
+  spec->cancelled = [context] { return context->IsCancelled(); };
+  const absl::StatusOr<storage::ReadSummary> summary =
+      engine_->Bands(*spec, [&](const storage::RunGroup& group) {
+        const size_t size = group.buckets.size();
+        for (size_t from = 0; from < size; from += kMessageBuckets) {
+          v1::BandsResponse response;
+          ToProto(group, from, std::min(size, from + kMessageBuckets),
+                  response.mutable_group());
+          if (!out->Write(response)) {
+            return absl::CancelledError("the client left");
+          }
+        }
+        return absl::OkStatus();
+      });
+  if (!summary.ok()) return ToGrpc(summary.status());
+  v1::BandsResponse last;
+  ToProto(*summary, last.mutable_summary());
+  out->Write(last);
+  return grpc::Status::OK;
+}
+
 grpc::Status QueryService::RankWorkers(grpc::ServerContext* context,
                                        const v1::RankWorkersRequest* request,
                                        v1::RankWorkersResponse* response) {

@@ -37,6 +37,7 @@
 #include "storage/model/limits.h"
 #include "storage/model/records.h"
 #include "storage/read.h"
+#include "storage/run_bands.h"
 #include "storage/run_table.h"
 #include "storage/tail.h"
 #include "storage/verify.h"
@@ -311,6 +312,9 @@ class Engine : public IngestBackend {
       const Uuid& run) = 0;
   virtual absl::StatusOr<std::vector<LastValue>> LastValues(
       const LastValuesSpec& spec) = 0;
+  // One metric of many runs along one axis.
+  virtual absl::StatusOr<ReadSummary> Bands(const BandsSpec& spec,
+                                            const GroupSink& sink) = 0;
   virtual absl::StatusOr<WorkerRanking> RankWorkers(
       const RankWorkersSpec& spec) = 0;
   virtual absl::StatusOr<Stragglers> FindStragglers(

@@ -1,9 +1,9 @@
 // The engine behind engine.h: one catalog, one log, one live state, and the
 // threads that serve them. Split over files by what is asked of it:
 // engine_open.cc (life), engine_tracking.cc, engine_search.cc,
-// engine_table.cc, engine_values.cc, engine_ingest.cc, engine_quota.cc,
-// engine_selection.cc, engine_read.cc, engine_metrics.cc, engine_tail.cc,
-// engine_keep.cc.
+// engine_table.cc, engine_bands.cc, engine_values.cc, engine_ingest.cc,
+// engine_quota.cc, engine_selection.cc, engine_read.cc, engine_metrics.cc,
+// engine_tail.cc, engine_keep.cc.
 #ifndef WATERFLOW_STORAGE_ENGINE_CORE_H_
 #define WATERFLOW_STORAGE_ENGINE_CORE_H_
 
@@ -85,6 +85,8 @@ class EngineCore : public Engine, public SessionCatalog {
   absl::StatusOr<std::vector<WorkerInfo>> ListWorkers(const Uuid& run) override;
   absl::StatusOr<std::vector<LastValue>> LastValues(
       const LastValuesSpec& spec) override;
+  absl::StatusOr<ReadSummary> Bands(const BandsSpec& spec,
+                                    const GroupSink& sink) override;
   absl::StatusOr<WorkerRanking> RankWorkers(
       const RankWorkersSpec& spec) override;
   absl::StatusOr<Stragglers> FindStragglers(
@@ -299,6 +301,24 @@ class EngineCore : public Engine, public SessionCatalog {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(index_mutex_);
   // Whether a RUNNING run reads as LOST at that time.
   bool IsSilent(int64_t last_seen_ns, int64_t updated_ns, int64_t now_ns) const;
+
+  // Bands (engine_bands.cc). The runs that have what is asked for, in groups.
+  absl::StatusOr<std::vector<RunGroup>> GroupRuns(
+      const BandsSpec& spec, const std::vector<Field>& fields,
+      const std::vector<Uuid>& runs);
+  // Of a metric of one run, reduced; adds to *total. False: it has no point.
+  absl::StatusOr<bool> ReadOneRun(
+      const ReadSpec& read, const std::function<void(const Bucket&)>& take,
+      ReadSummary* total);
+  // Positions of all rows of these runs; absent: there are none.
+  absl::StatusOr<std::optional<Interval>> SpanOf(
+      const BandsSpec& spec, const std::vector<RunGroup>& groups);
+  absl::Status BandsAlongAxis(const BandsSpec& spec,
+                              std::vector<RunGroup>& groups,
+                              const GroupSink& sink, ReadSummary* summary);
+  absl::Status BandsAlongMetric(const BandsSpec& spec,
+                                std::vector<RunGroup>& groups,
+                                const GroupSink& sink, ReadSummary* summary);
 
   const EngineOptions options_;
   const std::unique_ptr<Database> database_;

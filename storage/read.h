@@ -50,6 +50,9 @@ struct ReadSpec {
   std::optional<RunFilter> run_filter;  // in place of `runs`
   WorkerFilter worker_filter;
   std::vector<Derivation> derivations;
+  // Buckets as for positions from here to there, and only points in between:
+  // those of several runs then lie on one grid. Absent: what there is.
+  std::optional<Interval> bucket_span = std::nullopt;
 };
 
 // Raw points as columns of equal length.

@@ -26,6 +26,7 @@ void AddMetricCommand(CLI::App& app, Session* session);
 void AddQueryCommand(CLI::App& app, Session* session);
 void AddTailCommand(CLI::App& app, Session* session);
 void AddWorkersCommand(CLI::App& app, Session* session);
+void AddBandsCommand(CLI::App& app, Session* session);
 void AddRankCommand(CLI::App& app, Session* session);
 void AddMissingCommand(CLI::App& app, Session* session);
 void AddSlowestCommand(CLI::App& app, Session* session);

@@ -47,6 +47,7 @@ int Main(int argc, char** argv) {
   AddProjectCommand(app, &session);
   AddMetricCommand(app, &session);
   AddWorkersCommand(app, &session);
+  AddBandsCommand(app, &session);
   AddRankCommand(app, &session);
   AddSlowestCommand(app, &session);
   AddMissingCommand(app, &session);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/chart.h"
+#include "client/cli/csv.h"
 #include "client/cli/format.h"
 #include "client/cli/table.h"
 #include "nlohmann/json.hpp"
@@ -143,11 +144,6 @@ Table BucketTable(const Answer& answer) {
     }
   }
   return table;
-}
-
-std::string CsvText(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
 std::string CsvName(const Answer& answer, const v1::SeriesPart& series) {

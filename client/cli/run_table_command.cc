@@ -8,8 +8,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "client/cli/commands.h"
+#include "client/cli/csv.h"
 #include "client/cli/format.h"
 #include "client/cli/table.h"
 
@@ -88,19 +88,6 @@ absl::StatusOr<TextTable> ReadTable(Api& api, const Options& options) {
   } while (!request.page_token().empty() &&
            (options.limit == 0 || table.rows.size() < options.limit));
   return table;
-}
-
-// As RFC 4180 has it.
-std::string CsvCell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
-
-void PrintCsvRow(const std::vector<std::string>& cells) {
-  for (size_t i = 0; i < cells.size(); ++i) {
-    std::cout << (i == 0 ? "" : ",") << CsvCell(cells[i]);
-  }
-  std::cout << '\n';
 }
 
 absl::Status Print(Api& api, const Options& options) {

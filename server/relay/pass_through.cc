@@ -176,6 +176,14 @@ grpc::Status QueryPassThrough::RunTable(
                     out);
 }
 
+grpc::Status QueryPassThrough::Bands(
+    grpc::ServerContext* context, const v1::BandsRequest* request,
+    grpc::ServerWriter<v1::BandsResponse>* out) {
+  const auto call = grpc::ClientContext::FromServerContext(*context);
+  return PassStream(address_, call.get(), stub_->Bands(call.get(), *request),
+                    out);
+}
+
 grpc::Status QueryPassThrough::Tail(grpc::ServerContext* context,
                                     const v1::TailRequest* request,
                                     grpc::ServerWriter<v1::TailResponse>* out) {

@@ -89,6 +89,9 @@ class QueryPassThrough final : public v1::Query::Service {
   grpc::Status RunTable(grpc::ServerContext* context,
                         const v1::RunTableRequest* request,
                         grpc::ServerWriter<v1::RunTableResponse>* out) override;
+  grpc::Status Bands(grpc::ServerContext* context,
+                     const v1::BandsRequest* request,
+                     grpc::ServerWriter<v1::BandsResponse>* out) override;
   grpc::Status RankWorkers(grpc::ServerContext* context,
                            const v1::RankWorkersRequest* request,
                            v1::RankWorkersResponse* response) override;

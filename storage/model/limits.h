@@ -49,6 +49,8 @@ inline constexpr size_t kMaxSearchFields = 64;
 inline constexpr size_t kMaxSearchProjects = 1000;
 inline constexpr uint32_t kDefaultSearchPageSize = 100;
 inline constexpr size_t kMaxTableColumns = 1024;
+// Fields that runs are grouped by.
+inline constexpr size_t kMaxGroupBy = 16;
 inline constexpr size_t kMaxMetricPatterns = 64;
 inline constexpr size_t kMaxMetricPatternBytes = 1024;
 // Memory of one compiled pattern.

@@ -1,6 +1,7 @@
 #include "storage/query/answer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -123,7 +124,8 @@ class MetricAnswer {
   }
 
   absl::Status SendBuckets(const MetricPlan& plan) {
-    BucketTable table(plan.span(), spec_.max_points);
+    BucketTable table(spec_.bucket_span.value_or(plan.span()),
+                      spec_.max_points);
     for (const WorkerPlan* worker : reader_.ByRank(plan)) {
       table.Clear();
       absl::Status s = Fill(*worker, /*order=*/0, &table);
@@ -136,7 +138,8 @@ class MetricAnswer {
   }
 
   absl::Status SendReducedBuckets(const MetricPlan& plan) {
-    BucketTable table(plan.span(), spec_.max_points, keep_values());
+    BucketTable table(spec_.bucket_span.value_or(plan.span()), spec_.max_points,
+                      keep_values());
     std::vector<bool> heard(workers_.size());
     for (const WorkerPlan& worker : plan.workers()) {
       const uint32_t rank = ranks_[worker.worker.value];
@@ -249,6 +252,37 @@ class MetricAnswer {
   SeriesPart head_;
 };
 
+// What both hold.
+Interval Both(const std::optional<Interval>& a, const Interval& b) {
+  if (!a.has_value()) return b;
+  return {std::max(a->first, b.first), std::min(a->last, b.last)};
+}
+
+// `position` nanoseconds after the start, as far as there are such times.
+int64_t TimeOf(int64_t position, int64_t start_ns) {
+  int64_t time = 0;
+  if (!__builtin_add_overflow(position, start_ns, &time)) return time;
+  return position > 0 ? std::numeric_limits<int64_t>::max()
+                      : std::numeric_limits<int64_t>::min();
+}
+
+// Only points in the span.
+void Narrow(const Interval& span, int64_t start_ns, PointFilter* filter) {
+  switch (filter->axis) {
+    case Axis::kStep:
+      filter->step_range = Both(filter->step_range, span);
+      break;
+    case Axis::kTime:
+      filter->time_range = Both(filter->time_range, span);
+      break;
+    case Axis::kRelativeTime:
+      filter->time_range =
+          Both(filter->time_range,
+               {TimeOf(span.first, start_ns), TimeOf(span.last, start_ns)});
+      break;
+  }
+}
+
 }  // namespace
 
 absl::Status CheckReadSpec(const ReadSpec& spec) {
@@ -302,9 +336,12 @@ absl::Status Answer(const ReadSpec& spec, const Lineage& lineage,
                     LineageReader* reader, size_t metric,
                     const QueryLimits& limits, const PartSink& sink,
                     ReadCounts* counts) {
-  const PointFilter filter{.axis = spec.axis,
-                           .step_range = spec.step_range,
-                           .time_range = spec.time_range};
+  PointFilter filter{.axis = spec.axis,
+                     .step_range = spec.step_range,
+                     .time_range = spec.time_range};
+  if (spec.bucket_span.has_value()) {
+    Narrow(*spec.bucket_span, lineage.run().start_ns, &filter);
+  }
   absl::StatusOr<MetricPlan> plan = reader->Plan(metric, filter);
   if (!plan.ok()) return plan.status();
   uint64_t rows = 0;

@@ -154,5 +154,51 @@ TEST_F(RunsE2eTest, ABadTableIsInvalidAndNamesTheField) {
   EXPECT_EQ(Table(request, &table).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(RunsE2eTest, BandsOverSeedsComeGroupByGroup) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(Create(absl::StrCat("r", i), i < 2 ? "a" : ""));
+    for (int64_t step = 0; step < 3; ++step) Log(ids[i], 0, step, i + step);
+  }
+  v1::BandsRequest request;
+  for (const std::string& id : ids) request.add_run_ids(id);
+  request.set_metric("loss");
+  request.add_group_by("params.lr");
+  const auto read = [&](std::vector<v1::BandsResponse>* answers) {
+    answers->clear();
+    grpc::ClientContext context;
+    auto call = query_->Bands(&context, request);
+    for (v1::BandsResponse part; call->Read(&part);) answers->push_back(part);
+    return call->Finish();
+  };
+  std::vector<v1::BandsResponse> answers;
+  grpc::Status status = read(&answers);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[0].group().key(0).text(), "a");
+  EXPECT_THAT(answers[0].group().run_ids(), ElementsAre(ids[0], ids[1]));
+  EXPECT_THAT(answers[0].group().buckets().mean(), ElementsAre(0.5, 1.5, 2.5));
+  EXPECT_THAT(answers[0].group().buckets().max_worker(), ElementsAre(1, 1, 1));
+  EXPECT_FALSE(answers[1].group().key(0).has_text());
+  EXPECT_THAT(answers[1].group().buckets().min(), ElementsAre(2, 3, 4));
+  EXPECT_TRUE(answers[2].has_summary());
+  EXPECT_EQ(answers[2].summary().points_read(), 12u);
+
+  request.set_axis(static_cast<v1::Axis>(9));
+  status = read(&answers);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("axis: 9 is not an Axis"));
+  request.set_axis(v1::AXIS_RELATIVE_TIME);
+  status = read(&answers);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("max_points 0"));
+  request.set_max_points(3);
+  request.set_metric("none");
+  EXPECT_EQ(read(&answers).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_metric("loss");
+  request.set_run_ids(0, "zz");
+  EXPECT_THAT(read(&answers).error_message(), HasSubstr("run_ids[0]"));
+}
+
 }  // namespace
 }  // namespace waterflow::testing

@@ -6,3 +6,4 @@ target_compile_definitions(search_test PRIVATE
 waterflow_test(engine_search_test unit SOURCES engine_search_test.cc LIBS storage_engine)
 waterflow_test(engine_table_test unit SOURCES engine_table_test.cc LIBS storage_engine)
 waterflow_test(engine_latest_test unit SOURCES engine_latest_test.cc LIBS storage_engine storage_database)
+waterflow_test(engine_bands_test unit SOURCES engine_bands_test.cc LIBS storage_engine)
