@@ -156,8 +156,12 @@ std::string EngineCore::SourceOf(absl::Span<const RunState* const> states) {
                     .rows = rows.rows,
                     .cut = cut,
                     .hiding_steps = {}};
-    for (const auto& [attempt, step] : states[i]->HidingSteps()) {
-      part.hiding_steps.emplace_back(attempt, step);
+    // Both, though only one hides: each by itself only falls, so that no source
+    // ever comes back.
+    for (const auto& [attempt, value] : states[i]->attempts) {
+      for (const auto& step : {value.resume_step, value.first_step}) {
+        if (step.has_value()) part.hiding_steps.emplace_back(attempt, *step);
+      }
     }
     AppendLatestPart(part, &source);
   }
