@@ -77,12 +77,14 @@ void ToProto(const storage::RunGroup& group, size_t from, size_t to,
     if (text.has_value()) key->set_text(*text);
   }
   for (const storage::Uuid& run : group.runs) out->add_run_ids(run.ToHex());
-  for (size_t i = from; i < to; ++i) {
-    AddBucket(group.buckets[i], /*reduced=*/true, out->mutable_buckets());
-    if (group.first_x.empty()) continue;
-    out->add_first_x(group.first_x[i]);
-    out->add_last_x(group.last_x[i]);
-  }
+  AddBuckets(absl::MakeSpan(group.buckets).subspan(from, to - from),
+             /*reduced=*/true, out->mutable_buckets());
+  if (group.first_x.empty()) return;
+  const auto add = [&](const std::vector<double>& column, auto* field) {
+    field->Add(column.begin() + from, column.begin() + to);
+  };
+  add(group.first_x, out->mutable_first_x());
+  add(group.last_x, out->mutable_last_x());
 }
 
 }  // namespace waterflow::server

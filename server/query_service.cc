@@ -1,5 +1,7 @@
 #include "server/query_service.h"
 
+#include <algorithm>
+
 #include "server/client_left.h"
 #include "server/convert.h"
 #include "server/convert_question.h"
@@ -8,6 +10,12 @@
 #include "server/part_writer.h"
 
 namespace waterflow::server {
+namespace {
+
+// Of bands, in a message: about 256 KiB.
+constexpr size_t kMessageBuckets = 2000;
+
+}  // namespace
 
 grpc::Status QueryService::Read(grpc::ServerContext* context,
                                 const v1::ReadRequest* request,
@@ -67,7 +75,7 @@ grpc::Status QueryService::RunTable(
     grpc::ServerContext* context, const v1::RunTableRequest* request,
     grpc::ServerWriter<v1::RunTableResponse>* out) {
   storage::RunTableSpec spec = FromProto(*request);
-  spec.cancelled = [context] { return context->IsCancelled(); };
+  spec.cancelled = ClientLeft(context);
   const absl::StatusOr<std::string> next =
       engine_->RunTable(spec, [&](const storage::RunTablePart& part) {
         v1::RunTableResponse response;
@@ -87,7 +95,7 @@ grpc::Status QueryService::Bands(grpc::ServerContext* context,
                                  grpc::ServerWriter<v1::BandsResponse>* out) {
   absl::StatusOr<storage::BandsSpec> spec = FromProto(*request);
   if (!spec.ok()) return ToGrpc(spec.status());
-  spec->cancelled = [context] { return context->IsCancelled(); };
+  spec->cancelled = ClientLeft(context);
   const absl::StatusOr<storage::ReadSummary> summary =
       engine_->Bands(*spec, [&](const storage::RunGroup& group) {
         const size_t size = group.buckets.size();
