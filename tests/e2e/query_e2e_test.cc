@@ -234,6 +234,7 @@ TEST_F(QueryE2eTest, AStoppingServerEndsItsTailsAndTheyGoOnAtTheNextOne) {
   const std::string run = CreateRun();
   v1::TailRequest request = TailOf(run, "m");
   auto tail = Follow(request);
+  ASSERT_TRUE(tail->call->Read(&tail->last));  // it has begun
   Log(run, "m", 1, 1);
   ASSERT_TRUE(tail->ReadUntil("m", 1));
   request.set_resume_token(tail->last.resume_token());
