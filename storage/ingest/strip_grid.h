@@ -19,7 +19,7 @@ namespace waterflow::storage {
 // takes rows apart one strip at a time, all metrics side by side, so a strip is
 // as long as fits some MiB.
 inline uint32_t StripRows(uint32_t metric_count) {
-  constexpr uint32_t kStripValues = 1 << 20;
+  constexpr uint32_t kStripValues = 1 << 21;
   const uint32_t rows =
       metric_count == 0 ? kMaxStripRows : kStripValues / metric_count;
   return rows < 64              ? 64

@@ -33,8 +33,8 @@ TEST(StripGrid, HasLinesByRowOtherwise) {
 TEST(StripRows, IsAPowerOfTwoThatFits) {
   EXPECT_EQ(StripRows(0), 4096u);
   EXPECT_EQ(StripRows(100), 4096u);
-  EXPECT_EQ(StripRows(257), 2048u);
-  EXPECT_EQ(StripRows(10'000), 64u);
+  EXPECT_EQ(StripRows(513), 2048u);
+  EXPECT_EQ(StripRows(10'000), 128u);
 }
 
 class EngineStrips : public EngineTest {
