@@ -8,6 +8,7 @@
 #include "bench/ingest/compare.h"
 #include "bench/ingest/shape.h"
 #include "bench/ingest/table.h"
+#include "bench/peer_flags.h"
 
 namespace waterflow::bench {
 namespace {
@@ -68,24 +69,10 @@ IngestCommand::IngestCommand(const PeerOptions& defaults, CLI::App* app)
                    "Threads that make the load over gRPC")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  app_->add_option("--sync", options_.peer.sync, "Sync policy of waterflowd")
-      ->capture_default_str();
-  app_->add_option("--server-flag", options_.peer.server_flags,
-                   "One more flag for waterflowd; may be repeated")
-      ->type_size(1)
-      ->allow_extra_args(false);
-  app_->add_option("--waterflowd", options_.peer.waterflowd,
-                   "The server's program")
-      ->capture_default_str();
-  app_->add_option("--peers", options_.peer.peers,
-                   "Where bench/peers/install has put them")
-      ->capture_default_str();
   app_->add_option("--trace", options_.trace,
                    "Folder of the recorded telemetry")
       ->capture_default_str();
-  app_->add_option("--scratch", options_.peer.scratch,
-                   "Folder on the disk to measure; stores are removed again")
-      ->capture_default_str();
+  AddPeerFlags(app_, &options_.peer);
 }
 
 int IngestCommand::Run() {

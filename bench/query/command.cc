@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "bench/ingest/shape.h"
+#include "bench/peer_flags.h"
 
 namespace waterflow::bench {
 
@@ -32,21 +33,7 @@ QueryCommand::QueryCommand(const PeerOptions& defaults, CLI::App* app)
       ->capture_default_str();
   app_->add_option("--json", json_, "Also write the figures to this file")
       ->type_name("FILE");
-  app_->add_option("--sync", options_.peer.sync, "Sync policy of waterflowd")
-      ->capture_default_str();
-  app_->add_option("--server-flag", options_.peer.server_flags,
-                   "One more flag for waterflowd; may be repeated")
-      ->type_size(1)
-      ->allow_extra_args(false);
-  app_->add_option("--waterflowd", options_.peer.waterflowd,
-                   "The server's program")
-      ->capture_default_str();
-  app_->add_option("--peers", options_.peer.peers,
-                   "Where bench/peers/install has put them")
-      ->capture_default_str();
-  app_->add_option("--scratch", options_.peer.scratch,
-                   "Folder on the disk to measure; stores are removed again")
-      ->capture_default_str();
+  AddPeerFlags(app_, &options_.peer);
 }
 
 int QueryCommand::Run() {
