@@ -154,6 +154,13 @@ class DeliveryTest(ClientTest):
         self.addCleanup(run.finish)
         return run
 
+    def run_twice_at_once(self, code):
+        """The runs that two trainers of this code made, which are two."""
+        both = [self.trainer(code, self.server.address) for _ in range(2)]
+        ids = {process.communicate(timeout=DEADLINE)[0].strip() for process in both}
+        self.assertEqual(len(ids), 2)
+        return ids
+
     def await_delivery(self):
         try:
             eventually(self.is_delivered, "delivery")

@@ -296,9 +296,7 @@ class NameTest(DeliveryTest):
             run.finish(timeout=100)
             print(run.id)
             """
-        both = [self.trainer(code, self.server.address) for _ in range(2)]
-        ids = {process.communicate(timeout=DEADLINE)[0].strip() for process in both}
-        self.assertEqual(len(ids), 2)
+        ids = self.run_twice_at_once(code)
         self.await_delivery()
         for run_id in ids:
             self.check_stored(run_id, "x", range(500), list(range(500)))
